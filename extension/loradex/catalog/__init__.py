@@ -1,0 +1,1 @@
+"""The network files of a user's folders, found by name."""

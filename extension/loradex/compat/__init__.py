@@ -1,0 +1,1 @@
+"""Which base models a network fits, and why; headers only, without torch."""

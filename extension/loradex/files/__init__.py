@@ -1,0 +1,1 @@
+"""Model files on disk: headers, names and hashes, without torch."""

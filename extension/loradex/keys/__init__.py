@@ -1,0 +1,1 @@
+"""Tensor names: what they say and which module of a model they mean; strings and shapes only."""

@@ -1,0 +1,1 @@
+"""The few use cases that both edges, WebUI and standalone, call."""

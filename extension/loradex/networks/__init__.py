@@ -1,0 +1,1 @@
+"""Networks as tensors: one class for each type, the plan and the patcher."""

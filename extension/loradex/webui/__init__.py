@@ -1,0 +1,1 @@
+"""The WebUI side: registration and host adapters."""
