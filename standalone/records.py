@@ -1,0 +1,89 @@
+"""What a run is asked for, what it reports while it goes on, and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+DEMO = "demo"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What stays the same for a whole session.
+
+    No `lora_dirs` means the defaults: the demo's folder with the demo checkpoint, and
+    `models/Lora` below the working directory where it exists.
+    """
+
+    device: str | None = None
+    dtype: str | None = None
+    lora_dirs: tuple[Path, ...] = ()
+    output_dir: Path = Path("outputs")
+    checkpoint_dirs: tuple[Path, ...] = (Path("models/Stable-diffusion"),)
+
+
+@dataclass(frozen=True)
+class GenerationRequest:
+    """One run: `batch_count` pictures of one prompt, one after another.
+
+    `width` and `height` of None mean the checkpoint's own size; `seed` -1 means a random one.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    checkpoint: str = DEMO
+    sampler: str = "Euler a"
+    schedule: str = "Automatic"
+    steps: int = 20
+    cfg_scale: float = 7.0
+    width: int | None = None
+    height: int | None = None
+    seed: int = -1
+    batch_count: int = 1
+    clip_skip: int = 1
+    strict: bool = False
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run is; `image` and `step` count from 1, and are 0 before the first one.
+
+    `preview` gives the picture so far and costs time only where it is called; call it from
+    inside the progress callback, while the latents are still those of this step.
+    """
+
+    image: int
+    images: int
+    step: int
+    steps: int
+    message: str = ""
+    preview: Callable[[], Image] | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class GeneratedImage:
+    """One finished picture and the file it is in."""
+
+    image: Image
+    seed: int
+    infotext: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class GenerationResult:
+    """All pictures of a run, what was applied, and what the user should know."""
+
+    images: tuple[GeneratedImage, ...]
+    report: Any
+    seconds: float
+    messages: tuple[str, ...] = ()
+
+
+ProgressCallback = Callable[[Progress], None]
