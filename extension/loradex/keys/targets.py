@@ -57,6 +57,8 @@ class Target:
     `rows` are the rows of the model's weight that are written, `delta_rows` the rows of the
     network module's delta that go there; `None` means all of them.
     `shape` is the shape of the written region, so `shape[0] == rows.count` where rows are given.
+    `parameter` is the tensor's name in the module (`in_proj_weight` in open_clip); `transposed`
+    tells that it is stored [in, out] while `shape` and the rows are those of [out, in].
     """
 
     component: str
@@ -65,3 +67,5 @@ class Target:
     shape: Shape
     rows: Rows | None = None
     delta_rows: Rows | None = None
+    parameter: str = "weight"
+    transposed: bool = False

@@ -1,0 +1,174 @@
+"""The layout of one key: which prefix it carries, which component that names, what is left."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Placed(NamedTuple):
+    """Where a key belongs: component, flattened module name and the layout that said so."""
+
+    component: str
+    name: str
+    layout: str
+
+
+_PREFIXES: dict[str, tuple[str, str]] = {
+    "lora_unet__": ("denoiser", "kohya_flat"),  # Wan-Fun writes two underscores
+    "lora_unet_": ("denoiser", "kohya_flat"),
+    "oft_unet_": ("denoiser", "kohya_oft"),
+    "lora_te_": ("te", "kohya_flat_te"),
+    "lora_te1_": ("te", "kohya_flat_te"),
+    "lora_te2_": ("te2", "kohya_flat_te"),
+    "lora_te3_": ("te3", "kohya_flat_te"),
+    "lora_transformer_": ("denoiser", "onetrainer_flat"),
+    "lora_prior_unet_": ("denoiser", "onetrainer_flat"),
+    "lora_prior_te_": ("te", "onetrainer_flat"),
+    "lycoris_": ("", "lycoris_flat"),
+    "diffusion_model.": ("denoiser", "bfl_dotted_diffusion_model"),
+    "model.diffusion_model.": ("denoiser", "bfl_dotted_diffusion_model"),
+    "text_encoders.clip_l.": ("te", "comfy_text_encoders"),
+    "text_encoders.clip_h.": ("te", "comfy_text_encoders"),
+    "text_encoders.clip_g.": ("te2", "comfy_text_encoders"),
+    "text_encoders.t5xxl.": ("te3", "comfy_text_encoders"),
+    "clip_l.": ("te", "comfy_text_encoders"),
+    "clip_h.": ("te", "comfy_text_encoders"),
+    "clip_g.": ("te2", "comfy_text_encoders"),
+    "t5xxl.": ("te3", "comfy_text_encoders"),
+    "cond_stage_model.": ("te", "ldm_text_encoder"),
+    "conditioner.embedders.0.": ("te", "ldm_text_encoder"),
+    "conditioner.embedders.1.": ("te2", "ldm_text_encoder"),
+    "unet.": ("denoiser", "diffusers"),
+    "transformer.": ("denoiser", "diffusers"),
+    "prior.": ("denoiser", "diffusers"),
+    "transformer_2.": ("denoiser2", "diffusers"),  # the low-noise expert of Wan 2.2
+    "text_encoder.": ("te", "diffusers"),
+    "text_encoder_2.": ("te2", "diffusers"),
+    "text_encoder_3.": ("te3", "diffusers"),
+    "base_model.model.": ("", "peft_base_model"),
+}
+_WRAPPED = "base_model.model."
+for _name in ("unet.", "transformer.", "text_encoder.", "text_encoder_2.", "text_encoder_3."):
+    _PREFIXES[_name + _WRAPPED] = (_PREFIXES[_name][0], "peft_base_model")
+
+_PREFIX = re.compile("|".join(re.escape(p) for p in sorted(_PREFIXES, key=len, reverse=True)))
+# A level that only says "this is the text encoder's module" in the native trees.
+_TE_LEVEL = re.compile(r"^(?:transformer\.(?=text_model\.|encoder\.|text_projection)|model\.)")
+
+_DIFFUSERS = re.compile(
+    r"(?:down_blocks|mid_block|up_blocks|transformer_blocks|single_transformer_blocks"
+    r"|joint_transformer_blocks|conv_in|conv_out|conv_norm_out|time_embedding|add_embedding"
+    r"|x_embedder|context_embedder|time_text_embed|pos_embed|proj_out|norm_out|text_fusion)(?:[._]|$)"
+)
+_SGM = re.compile(
+    r"(?:(?:input_blocks|middle_block|output_blocks|time_embed|label_emb)[._]\d|out[._][02]$)"
+)
+_BFL = re.compile(
+    r"(?:double_blocks|single_blocks|img_in|txt_in|time_in|vector_in|guidance_in|final_layer)"
+    r"(?:[._]|$)"
+)
+_NATIVE = re.compile(
+    r"(?:blocks|layers|joint_blocks|context_refiner|noise_refiner|llm_adapter)(?:[._]|$)"
+)
+_TEXT = re.compile(
+    r"(?:text_model[._]|encoder[._](?:layers|block)[._]\d|text_projection$|transformer[._]resblocks"
+    r"|final_layer_norm$|embeddings[._](?:token|position)_embedding$)"
+)
+
+
+def namespace(name: str) -> str:
+    """The name space of a denoiser's module, dotted or flat: diffusers, sgm, native or ''."""
+    if _SGM.match(name):
+        return "sgm"
+    if _DIFFUSERS.match(name):
+        return "diffusers"
+    if _BFL.match(name) or _NATIVE.match(name):
+        return "native"
+    return ""
+
+
+def place(stem: str, key: str) -> Placed:
+    """Where the module `stem` (a key without its suffix) belongs."""
+    found = _PREFIX.match(stem)
+    if found is None:
+        return _bare(stem)
+    component, rule = _PREFIXES[found[0]]
+    rest = stem[found.end():]
+    if rule == "kohya_flat":
+        return Placed(component, _flat(rest), f"kohya_flat_{namespace(rest) or 'native'}")
+    if rule == "kohya_flat_te":
+        return Placed(component, _flat(rest), rule)
+    return _dotted(component, rest, rule, found[0], key)
+
+
+def _dotted(component: str, rest: str, rule: str, prefix: str, key: str) -> Placed:
+    if ".processor." in rest:
+        return _processor(component, rest)
+    if rule in ("comfy_text_encoders", "ldm_text_encoder"):
+        return Placed(component, _flat(_TE_LEVEL.sub("", rest)), rule)
+    if rule == "kohya_oft":
+        space = namespace(rest) or "native"
+        return Placed(component, _flat(rest), f"kohya_flat_{space}_oft_prefix")
+    component = component or _component_by_name(rest)
+    if rule == "peft_base_model":
+        kind = namespace(rest) or ("text_encoder" if component == "te" else "native")
+        return Placed(component, _flat(rest), f"peft_base_model_{kind}")
+    if rule == "diffusers":
+        return Placed(component, _flat(rest), _diffusers_layout(prefix, key))
+    return Placed(component, _flat(rest), rule)
+
+
+def _diffusers_layout(prefix: str, key: str) -> str:
+    if ".lora.down." in key or ".lora.up." in key or ".lora_linear_layer." in key:
+        return "diffusers_dotted_lora.down"
+    return "diffusers_peft_" + prefix[:-1].rstrip("_23")
+
+
+def _bare(stem: str) -> Placed:
+    if ".processor." in stem:
+        return _processor("denoiser", stem)
+    component = _component_by_name(stem)
+    if component == "te":
+        return Placed(component, _flat(stem), "text_encoder_bare")
+    space = namespace(stem)
+    if space == "diffusers":
+        return Placed(component, _flat(stem), "diffusers_bare")
+    if space:
+        layout = "bfl_control_peft" if _BFL.match(stem) else "native_bare"
+        return Placed(component, _flat(stem), layout)
+    return Placed("", _flat(stem), "unknown")
+
+
+def _component_by_name(name: str) -> str:
+    if _TEXT.match(name):
+        return "te"
+    return "denoiser" if namespace(name) else ""
+
+
+_XLABS = re.compile(r"^(double|single)_blocks\.(\d+)\.processor\.(qkv|proj)(?:#(\d))?$")
+
+
+def _processor(component: str, stem: str) -> Placed:
+    """Names that live in an attention processor: XLabs' Flux files and old diffusers files."""
+    xlabs = _XLABS.match(stem)
+    if xlabs:
+        return Placed("denoiser", _xlabs_name(xlabs), "xlabs_processor")
+    name = stem.replace(".processor.", ".")
+    if name.endswith(".to_out"):
+        name += ".0"
+    if "motion_modules." in name:
+        return Placed("motion", _flat(name), "animatediff_motion_lora")
+    return Placed(component, _flat(name), "diffusers_old_processor")
+
+
+def _xlabs_name(found: re.Match[str]) -> str:
+    stream, block, layer, digit = found.groups()
+    if stream == "double":
+        attention = "txt_attn" if digit == "2" else "img_attn"
+        return f"double_blocks_{block}_{attention}_{layer}"
+    return f"single_blocks_{block}_" + ("linear1_qkv" if layer == "qkv" else "linear2")
+
+
+def _flat(name: str) -> str:
+    return name.replace(".", "_")
