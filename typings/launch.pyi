@@ -1,0 +1,3 @@
+"""What install.py calls of a WebUI's launcher."""
+
+def run_pip(command: str, desc: str | None = ..., live: bool = ...) -> str | None: ...
