@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -25,12 +25,8 @@ class NetworkModule(ABC):
     """
 
     type_name: ClassVar[str]
-    weight_dependent: ClassVar[bool] = False
-    """The delta depends on the weight that it is for, so it cannot be made ahead."""
     replaces: ClassVar[bool] = False
     """The weight is replaced: strength does not scale it."""
-    flat: ClassVar[bool] = False
-    """The factors carry [in * kh * kw] as one number, so a kernel is told by the weight only."""
 
     hints: ModuleHints = field(default_factory=ModuleHints, kw_only=True)
     notes: tuple[str, ...] = field(default=(), kw_only=True)
@@ -38,8 +34,8 @@ class NetworkModule(ABC):
 
     @classmethod
     @abstractmethod
-    def claims(cls, roles: Iterable[str]) -> bool:
-        """Whether tensors of these roles are of this type (not whether they are complete)."""
+    def claims(cls, tensors: Mapping[str, Tensor]) -> bool:
+        """Whether tensors by role are of this type (not whether they are complete)."""
 
     @classmethod
     @abstractmethod
@@ -50,6 +46,16 @@ class NetworkModule(ABC):
     def shape(self) -> Shape:
         """[out, in, *kernel] of the delta; () where the tensors do not tell it whole."""
         return ()
+
+    @property
+    def weight_dependent(self) -> bool:
+        """The delta depends on the weight that it is for, so it cannot be made ahead."""
+        return False
+
+    @property
+    def flat(self) -> bool:
+        """The factors hold in * kh * kw as one number, so only the weight tells the kernel."""
+        return False
 
     @property
     def writes_weight(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -26,8 +26,8 @@ class LoraModule(NetworkModule):
     tucker: bool = False
 
     @classmethod
-    def claims(cls, roles: Iterable[str]) -> bool:
-        return not {"up", "down", "mid"}.isdisjoint(roles)
+    def claims(cls, tensors: Mapping[str, Tensor]) -> bool:
+        return not {"up", "down", "mid"}.isdisjoint(tensors)
 
     @classmethod
     def build(cls, parts: Parts) -> LoraModule:
