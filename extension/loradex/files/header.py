@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import BinaryIO
 
 from loradex.errors import FileError, HeaderError, IncompleteFileError
 from loradex.files import entries, foreign
@@ -64,7 +65,8 @@ def read_header(path: Path) -> Header:
         FileError: the file cannot be opened or read (`code` is "unreadable").
     """
     try:
-        head, file_length = _read_head(path)
+        with path.open("rb") as file:
+            head, file_length = read_head(file)
     except OSError as error:
         raise unreadable(path, error) from error
     return parse_header(head, file_length, path.name)
@@ -89,14 +91,14 @@ def parse_header(head: bytes, file_length: int, subject: str) -> Header:
         raise kind(subject, fault.found, fault.expected, fault.next_step, fault.code) from None
 
 
-def _read_head(path: Path) -> tuple[bytes, int]:
-    with path.open("rb") as file:
-        file_length = os.fstat(file.fileno()).st_size
-        head = file.read(foreign.SNIFF_BYTES)
-        length = int.from_bytes(head[:LENGTH_BYTES], "little")
-        missing = LENGTH_BYTES + length - len(head)
-        if missing > 0 and length <= MAX_HEADER_BYTES and LENGTH_BYTES + length <= file_length:
-            head += file.read(missing)
+def read_head(file: BinaryIO) -> tuple[bytes, int]:
+    """What `parse_header` needs of an open file, from its beginning, and the file's length."""
+    file_length = os.fstat(file.fileno()).st_size
+    head = file.read(foreign.SNIFF_BYTES)
+    length = int.from_bytes(head[:LENGTH_BYTES], "little")
+    missing = LENGTH_BYTES + length - len(head)
+    if missing > 0 and length <= MAX_HEADER_BYTES and LENGTH_BYTES + length <= file_length:
+        head += file.read(missing)
     return head, file_length
 
 
