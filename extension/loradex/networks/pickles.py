@@ -1,0 +1,178 @@
+"""PyTorch's pickle files (.ckpt, .pt, .bin, .pth), opened only by torch's weights-only loader."""
+
+from __future__ import annotations
+
+import io
+import os
+import pickletools
+import re
+import struct
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, BinaryIO
+
+import torch
+
+from loradex.errors import FileError, UnsafeFileError
+from loradex.files import foreign
+from loradex.files.faults import AGAIN
+from loradex.files.hashes import changed, stamp
+from loradex.files.header import unreadable
+
+State = dict[str, torch.Tensor]
+
+# What torch's unpickler raises on bytes that are no pickle of its own; found by feeding it damaged
+# files. Not OSError: that is the system's, and told as such.
+_DAMAGE = (
+    UnpicklingError, RuntimeError, EOFError, LookupError, AttributeError, TypeError, ValueError,
+    AssertionError, ArithmeticError, MemoryError, NotImplementedError, struct.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
+
+_PLAIN_GLOBALS = re.compile(
+    r"torch\._utils\._rebuild_\w+|torch\._tensor\._rebuild_from_type_v2"
+    r"|torch(\.storage)?\.\w*Storage|torch\.(Size|Tensor|device|[a-z]+\d+\w*|bool|half|float|long)"
+    r"|torch\.nn\.parameter\.\w+|collections\.OrderedDict|_codecs\.encode"
+)
+"""Names in a pickle of tensors; when torch refuses one that has no others, it is damaged."""
+
+_MAX_NESTING = 16
+
+
+def is_pickle_file(path: Path) -> bool:
+    """True where the content, whatever the suffix, is a zip archive or a bare pickle."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return foreign.is_zip(head) or foreign.is_pickle(head)
+
+
+def load_pickle(path: Path, device: str) -> tuple[State, dict[str, str]]:
+    """Tensors by name, and the plain values at the top of the file as metadata.
+
+    `device` is "cpu", or "meta" for names, types and shapes only (a few KB are read then).
+
+    Raises:
+        UnsafeFileError: the pickle names something that is neither tensor nor container.
+        FileError: the file is damaged, is no pickle of tensors, or changes while it is read.
+    """
+    try:
+        with path.open("rb") as file:
+            before = stamp(os.fstat(file.fileno()))
+            content = _load(path, file, device)
+            after = stamp(os.fstat(file.fileno()))
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if before != after:
+        raise changed(path)
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        state, top = content["state_dict"], content
+    else:
+        state, top = content, content if isinstance(content, Mapping) else {}
+    tensors = dict(_flatten(path, state))
+    if not tensors:
+        found = "the pickle holds no tensors with names"
+        raise FileError(path.name, found, "a dictionary of tensors", code="no-tensors")
+    return tensors, {str(k): str(v) for k, v in top.items() if isinstance(v, (str, int, float))}
+
+
+def _load(path: Path, file: BinaryIO, device: str) -> Any:
+    """What torch makes of an open file: newer ones look at the suffix of a path, not inside."""
+    if foreign.is_zip(file.read(8)):
+        _check_zip(path, file)
+    file.seek(0)
+    try:
+        return torch.load(file, map_location=device, weights_only=True)
+    except RecursionError as error:
+        raise _damaged(path, "it is nested too deeply") from error
+    except _DAMAGE as error:
+        raise _refusal(path, error) from error
+
+
+def _check_zip(path: Path, file: BinaryIO) -> None:
+    names = [name.rpartition("/")[2] for name in _open_zip(path, file).namelist()]
+    if "data.pkl" not in names:
+        found = "it is a zip archive without PyTorch's data.pkl"
+        raise FileError(path.name, found, "", "Unpack it and use the model inside.", "archive")
+    if "constants.pkl" in names:  # older torch would hand it to torch.jit.load, safe or not
+        found = "it is a TorchScript program, not a file of weights"
+        raise UnsafeFileError(path.name, found, "", "Get the safetensors version of the file.")
+
+
+def _open_zip(path: Path, file: BinaryIO) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, LookupError) as error:
+        raise _damaged(path, "its zip directory cannot be read") from error
+
+
+def _damaged(path: Path, reason: str) -> FileError:
+    return FileError(path.name, f"the pickle file is damaged: {reason}", "", AGAIN, "damaged")
+
+
+def _refusal(path: Path, error: BaseException) -> FileError:
+    """Why torch would not load a file: what it wants to run, or where it is damaged."""
+    wanted = [name for name in wanted_globals(path) if not _PLAIN_GLOBALS.fullmatch(name)]
+    if wanted:
+        listed = ", ".join(f"'{name}'" for name in wanted[:3])
+        return UnsafeFileError(
+            path.name,
+            f"the pickle asks to run {listed}",
+            "tensors and plain containers",
+            "Loradex does not open it: get the safetensors version from a source you trust.",
+        )
+    lines = str(error).strip().splitlines()
+    reason = lines[0][:120] if lines else type(error).__name__
+    return _damaged(path, reason)
+
+
+def wanted_globals(path: Path) -> tuple[str, ...]:
+    """Everything that a pickle file names to import, read without running a byte of it."""
+    found: dict[str, None] = {}
+    try:
+        with path.open("rb") as file:
+            for name in _globals(_pickle_stream(path, file)):
+                found[name] = None
+    except (OSError, FileError, *_DAMAGE):
+        pass  # a damaged stream names what it names up to the damage
+    return tuple(found)
+
+
+def _pickle_stream(path: Path, file: BinaryIO) -> BinaryIO:
+    if not foreign.is_zip(file.read(8)):
+        file.seek(0)
+        return file
+    archive = _open_zip(path, file)
+    member = next(name for name in archive.namelist() if name.rpartition("/")[2] == "data.pkl")
+    return io.BytesIO(archive.read(member))
+
+
+def _globals(stream: BinaryIO) -> Iterator[str]:
+    """`module.name` of every global, through the pickles that stand one after the other."""
+    texts: list[str] = []
+    for _ in range(4):  # the old format: magic number, protocol, system, content
+        for opcode, value, _ in pickletools.genops(stream):
+            if opcode.name in ("GLOBAL", "INST"):
+                yield str(value).replace(" ", ".")
+            elif opcode.name == "STACK_GLOBAL" and len(texts) > 1:
+                yield f"{texts[-2]}.{texts[-1]}"
+            elif isinstance(value, str):
+                texts.append(value)
+
+
+def _flatten(path: Path, state: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Tensors of nested dictionaries, with the keys joined by dots."""
+    if not isinstance(state, Mapping) or depth > _MAX_NESTING:
+        return
+    for key, value in state.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, torch.Tensor):
+            if value.layout is not torch.strided:
+                raise FileError(path.name, f"'{name}' is a sparse tensor", "plain tensors")
+            yield name, value.detach()
+        else:
+            yield from _flatten(path, value, f"{name}.", depth + 1)
