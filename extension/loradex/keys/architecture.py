@@ -66,9 +66,9 @@ class Piece(NamedTuple):
     rows: Rows | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Architecture:
-    """The derived table of one model part.
+    """The derived table of one model part; compared by identity, so that it can be a cache's key.
 
     `component` is `denoiser` or `te`, as a file names it. `optional_prefix` is a level of the
     diffusers names that writers leave out (`text_model.`). `aliases` are further names that files

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import prod
 
 from .architecture import Architecture, Leaf, Piece
@@ -64,6 +65,12 @@ class NameTable:
         return whole_shape(self.find(name))
 
 
+@lru_cache(maxsize=64)
+def table_of(architecture: Architecture) -> NameTable:
+    """The table of an architecture, built once (10 ms for SDXL)."""
+    return NameTable(architecture)
+
+
 def whole_shape(pieces: Sequence[Piece]) -> Shape | None:
     """The shape of the weight that the pieces make up together."""
     if not pieces:
@@ -84,7 +91,7 @@ class Resolver:
     def __init__(
         self, components: Mapping[str, Architecture], trees: Mapping[str, Tree] | None = None
     ) -> None:
-        self._tables = {name: NameTable(arch) for name, arch in components.items()}
+        self._tables = {name: table_of(arch) for name, arch in components.items()}
         self._trees: dict[str, Tree] = {
             name: (trees or {}).get(name, "diffusers") for name in components
         }

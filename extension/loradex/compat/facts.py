@@ -1,0 +1,61 @@
+"""What the two sides of a check have in common: a file's modules with their deltas' shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..keys.parse import ParsedFile
+from ..keys.resolve import NameTable, shapes_fit
+from ..keys.signatures import Description, describe
+from ..keys.targets import FileModule, Shape
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One module of a file and what its tensors are."""
+
+    module: FileModule
+    description: Description
+
+    @property
+    def extent(self) -> Shape | None:
+        """The delta's shape with -1 for unknown dimensions; None where it tells nothing."""
+        return None if self.description.problem else self.description.extent
+
+
+def facts_of(parsed: ParsedFile, tensors: Mapping[str, Shape]) -> tuple[Fact, ...]:
+    """The modules of a file, described from its shapes."""
+    return tuple(
+        Fact(module, describe({role: tensors[key] for role, key in module.parts.items()}))
+        for module in parsed.modules
+    )
+
+
+# The layer that takes the model's input: its channels differ between the variants of a family
+# (inpainting 9, depth 5, instruct-pix2pix 8; Flux control 128, fill 384).
+_INPUT_LAYERS = frozenset({"conv_in", "input_blocks_0_0", "x_embedder", "img_in"})
+
+
+def fits(fact: Fact, table: NameTable) -> bool:
+    """Whether a table admits a module by its name and shape."""
+    weight = table.shape(fact.module.name)
+    if weight is None:
+        return False
+    extent = fact.extent
+    return extent is None or shapes_fit(extent, weight) or is_input_variant(fact, weight)
+
+
+def is_input_variant(fact: Fact, weight: Shape) -> bool:
+    """Whether only the number of input channels of the first layer differs."""
+    extent = fact.extent
+    if extent is None or fact.module.name not in _INPUT_LAYERS:
+        return False
+    return len(extent) == len(weight) and extent[0] == weight[0] and extent[2:] == weight[2:]
+
+
+def of_component(facts: Iterable[Fact], component: str) -> tuple[Fact, ...]:
+    """The facts of one component; `te` takes all text encoders, `denoiser` what has no name."""
+    if component == "te":
+        return tuple(fact for fact in facts if fact.module.component.startswith("te"))
+    return tuple(fact for fact in facts if fact.module.component in (component, ""))
