@@ -1,0 +1,150 @@
+"""One module's delta on one parameter: where it goes, which rows, and whether it fits there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from loradex.keys.targets import Rows, Shape, Target
+from loradex.networks.base import NetworkModule
+from loradex.networks.model import Place
+from loradex.networks.network import Stamp
+
+Key = tuple[Stamp, str, str, tuple[int, int], str]
+"""Network, its module, the model's module, rows, and what of it is written; keys sort."""
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """One module's delta on one parameter.
+
+    `rows` are the parameter's rows that are written (`None`: all); `codec` is cut to exactly
+    these rows. `columns` is the number of input channels that the delta has where the weight has
+    more; `transposed` tells that the parameter is stored as [in, out].
+    """
+
+    key: Key
+    """What this edit is, whatever its strength: equal keys give equal deltas."""
+    place: Place
+    weight: Place
+    codec: NetworkModule
+    rows: Rows | None = None
+    is_bias: bool = False
+    transposed: bool = False
+    columns: int | None = None
+    _factors: dict[tuple[int | None, str], tuple[Tensor, Tensor] | None] = field(
+        default_factory=dict, repr=False
+    )
+
+    @property
+    def stamp(self) -> Stamp:
+        return self.key[0]
+
+    @property
+    def component(self) -> str:
+        return self.place.component
+
+    def factors(self, dyn_dim: int | None, like: Tensor) -> tuple[Tensor, Tensor] | None:
+        """up [out, R] and down [R, in * kernel] in fp32 on the device of `like`, made once."""
+        known = (dyn_dim, str(like.device))
+        if known not in self._factors:
+            made = None if self.columns or self.transposed else self.codec.factors(dyn_dim)
+            if made is not None:
+                made = (made[0].to(like.device), made[1].to(like.device))
+            self._factors[known] = made
+        return self._factors[known]
+
+
+class MisfitError(Exception):
+    """A delta has another shape than the weight it is for."""
+
+    def __init__(self, delta: Shape, weight: Shape) -> None:
+        super().__init__(delta, weight)
+        self.delta, self.weight = delta, weight
+
+
+def edits_of(
+    codec: NetworkModule, target: Target, weight: Place, bias: Place | None,
+    source: tuple[Stamp, str],
+) -> list[Edit]:
+    """The edits of one target; `MisfitError` where the delta has another shape than the weight."""
+    region = _region(weight, target)
+    order = (*source, target.module, _span(target.rows))
+    found: list[Edit] = []
+    if codec.writes_weight:
+        columns = None
+        if not codec.fits(region):
+            columns = _inpainting(codec, region, target)
+            if columns is None:
+                raise MisfitError(codec.shape, region)
+        found.append(
+            Edit((*order, "weight"), weight, weight, codec, target.rows,
+                 transposed=target.transposed, columns=columns)
+        )
+    if codec.writes_bias and _changes_bias(codec, target, weight, bias):
+        assert bias is not None
+        found.append(
+            Edit((*order, "bias"), bias, weight, codec, target.rows, is_bias=True,
+                 transposed=target.transposed)
+        )
+    return found
+
+
+def _changes_bias(
+    codec: NetworkModule, target: Target, weight: Place, bias: Place | None
+) -> bool:
+    """Whether there is a change of the bias, and of which length: only the codec can tell."""
+    current = None if bias is None else bias.parameter
+    delta = codec.bias_delta(_bias_rows(current, target.rows), _weight_rows(weight, target))
+    if delta is None:
+        return False
+    length = _region(weight, target)[0]
+    if bias is None or tuple(delta.shape) != (length,):
+        raise MisfitError(tuple(delta.shape), () if bias is None else (length,))
+    return True
+
+
+def _region(place: Place, target: Target) -> Shape:
+    """The shape of what is written, as [out, in, *kernel], read off the real parameter."""
+    parameter = place.parameter
+    assert parameter is not None
+    shape = tuple(parameter.shape)
+    if target.transposed:
+        shape = shape[::-1]
+    if target.rows is None:
+        return shape
+    if target.rows.stop > shape[0]:
+        raise MisfitError(target.shape, shape)
+    return (target.rows.count, *shape[1:])
+
+
+def _inpainting(codec: NetworkModule, region: Shape, target: Target) -> int | None:
+    """The delta's 4 input channels where the model's first convolution has 9, else `None`.
+
+    An inpainting UNet is a base UNet with 5 more channels (mask and masked image) behind its 4
+    latents, so a delta without them says nothing about them: they keep the base's weights.
+    """
+    known = target.module.endswith(("conv_in", "input_blocks.0.0"))
+    shape = codec.shape
+    fits = len(shape) == 4 and shape == (region[0], 4, *region[2:]) and region[1] == 9
+    return 4 if known and fits and not codec.weight_dependent else None
+
+
+def _bias_rows(bias: Tensor | None, rows: Rows | None) -> Tensor | None:
+    if bias is None:
+        return None
+    found = bias.detach().float()
+    return found if rows is None else found[rows.start : rows.stop]
+
+
+def _weight_rows(place: Place, target: Target) -> Tensor:
+    parameter = place.parameter
+    assert parameter is not None
+    found = parameter.detach().float()
+    found = found.t() if target.transposed else found
+    return found if target.rows is None else found[target.rows.start : target.rows.stop]
+
+
+def _span(rows: Rows | None) -> tuple[int, int]:
+    return (-1, -1) if rows is None else (rows.start, rows.stop)

@@ -1,0 +1,264 @@
+"""The arithmetic: live = round_once(base + sum of strength * delta), with bounded scratch memory.
+
+Everything is computed in fp32 (fp64 for fp64 weights). Additive networks with factors become one
+product per parameter, however many they are: up and down are joined along the rank.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from loradex.networks.base import NetworkModule
+from loradex.networks.recipe import Step
+
+SCRATCH_BYTES = 4 << 20
+"""On a CPU: two blocks of this size stay in the last-level cache."""
+GPU_SCRATCH_BYTES = 64 << 20
+FP16_OVERFLOW = 65520.0
+"""From here on round-to-nearest gives infinity."""
+
+FACTORED = (torch.float32, torch.float16, torch.bfloat16)
+"""Weights whose products are made in fp32; fp64 takes the general way."""
+
+Factors = tuple[Tensor, Tensor, float]
+
+
+@dataclass
+class Work:
+    """What an apply did; tests hold it against what it had to do."""
+
+    slots_rebuilt: int = 0
+    slots_restored: int = 0
+    bytes_written: int = 0
+    gemms: int = 0
+    bytes_allocated: int = 0
+
+
+@dataclass
+class Merger:
+    """Writes parameters; keeps one block of scratch per device for the length of an apply."""
+
+    work: Work
+    _scratch: dict[torch.device, Tensor] = field(default_factory=dict, repr=False)
+    _peaks: dict[torch.device, Tensor] = field(default_factory=dict, repr=False)
+
+    def weight(self, base: Tensor, live: Tensor, steps: Sequence[Step]) -> None:
+        """live [out, in, *kernel] = base + the deltas of the steps, each on its rows."""
+        if steps[0].edit.transposed:
+            base, live = base.t(), live.t()
+        for start, stop, chosen in segments(base.shape[0], steps):
+            if chosen:
+                self._rows(base, live, start, stop, chosen)
+            else:
+                live[start:stop].copy_(base[start:stop])
+        self.work.bytes_written += live.numel() * live.element_size()
+
+    def bias(
+        self, base: Tensor | None, live: Tensor, weight: Tensor, steps: Sequence[Step]
+    ) -> None:
+        """live [out] = base + the bias deltas; a layer without a bias gets them alone."""
+        if steps[0].edit.transposed:
+            weight = weight.t()
+        wide = _wide(live.dtype)
+        total = torch.zeros(live.shape, dtype=wide, device=live.device)
+        for start, stop, chosen in segments(live.shape[0], steps):
+            old = None if base is None else base[start:stop].to(wide)
+            for step in chosen:
+                codec = _codec_of(step, start, stop, live.shape[0])
+                delta = codec.bias_delta(old, weight[start:stop].to(wide))
+                if delta is not None:
+                    total[start:stop].add_(delta, alpha=step.strength)
+        self._round(total if base is None else total.add_(base), live)
+        self.work.bytes_written += live.numel() * live.element_size()
+
+    def _rows(
+        self, base: Tensor, live: Tensor, start: int, stop: int, steps: Sequence[Step]
+    ) -> None:
+        views = _matrices(base, live)
+        factors = [] if views is None else _all_factors(steps, start, stop, base)
+        if views is None or not factors:
+            self._general(base, live, start, stop, steps)
+            return
+        flat, out, last = views
+        up, down, strength = _joined(factors)
+        if last:
+            down = _channels_last(down, base)
+        self._product(flat[start:stop], out[start:stop], up, down, strength)
+
+    def _product(
+        self, base: Tensor, live: Tensor, up: Tensor, down: Tensor, strength: float
+    ) -> None:
+        """live = base + strength * up @ down; 16-bit weights go through fp32 blocks."""
+        self.work.gemms += 1
+        if base.dtype == torch.float32:
+            torch.addmm(base, up, down, alpha=strength, out=live)
+            return
+        for start, stop, block in self._blocks(base):
+            block.copy_(base[start:stop])
+            block.addmm_(up[start:stop], down, alpha=strength)
+            self._round(block, live[start:stop])
+
+    def _general(
+        self, base: Tensor, live: Tensor, start: int, stop: int, steps: Sequence[Step]
+    ) -> None:
+        """Any type: whole deltas of this segment, each from the pristine weight, then one sum."""
+        wide = _wide(base.dtype)
+        region, out = base[start:stop], live[start:stop]
+        weight = region.to(torch.float32).contiguous()
+        total: Tensor | None = None
+        for step in steps:
+            delta, replaces = _delta(step, start, stop, base.shape[0], weight)
+            if replaces:
+                region = delta
+            elif total is None:
+                total = delta.to(wide) * step.strength
+            else:
+                total.add_(delta, alpha=step.strength)
+        self._round(region if total is None else total.add_(region), out)
+
+    def _round(self, exact: Tensor, out: Tensor) -> None:
+        """The one rounding; fp16 alone has so small a range that a sum can leave it."""
+        if out.dtype == torch.float16 and exact.numel():
+            low, high = torch.aminmax(exact)
+            peak = torch.maximum(high.float(), low.float().neg())
+            known = self._peaks.get(out.device)
+            self._peaks[out.device] = peak if known is None else torch.maximum(known, peak)
+        out.copy_(exact)
+
+    def check_range(self) -> None:
+        """Raises if an fp16 weight became infinite; one look per apply, since a GPU has to wait."""
+        for peak in self._peaks.values():
+            if float(peak) >= FP16_OVERFLOW:
+                raise OverflowError(f"a weight reached {float(peak):.0f}, above fp16's 65504")
+
+    def _blocks(self, base: Tensor) -> Iterator[tuple[int, int, Tensor]]:
+        """Row ranges of a matrix, each with scratch of its shape."""
+        rows, columns = base.shape
+        limit = GPU_SCRATCH_BYTES if base.is_cuda else SCRATCH_BYTES
+        height = min(rows, max(1, limit // (4 * columns)))
+        wide = _wide(base.dtype)
+        scratch = self._scratch.get(base.device)
+        if scratch is None or scratch.numel() < height * columns or scratch.dtype != wide:
+            size = max(limit // 4, height * columns)
+            scratch = torch.empty(size, dtype=wide, device=base.device)
+            self._scratch[base.device] = scratch
+        for start in range(0, rows, height):
+            stop = min(rows, start + height)
+            yield start, stop, scratch[: (stop - start) * columns].view(stop - start, columns)
+
+
+@contextmanager
+def exact_math(device_types: Sequence[str]) -> Iterator[None]:
+    """fp32 products in full fp32, whatever a host has switched on, and put back afterwards.
+
+    Hosts call the engine inside autocast and inference mode and with TF32 on; live weights must
+    be ordinary tensors, so they are made and written outside of inference mode.
+    """
+    precision = torch.get_float32_matmul_precision()
+    with ExitStack() as stack:
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.no_grad())
+        for kind in device_types:
+            stack.enter_context(torch.autocast(kind, enabled=False))
+        if precision != "highest":
+            torch.set_float32_matmul_precision("highest")
+            stack.callback(torch.set_float32_matmul_precision, precision)
+        yield
+
+
+def segments(out: int, steps: Sequence[Step]) -> Iterator[tuple[int, int, list[Step]]]:
+    """Row ranges that together are all rows, each with the steps that write it."""
+    if all(step.edit.rows is None for step in steps):
+        yield 0, out, list(steps)
+        return
+    cuts = {0, out}
+    for step in steps:
+        rows = step.edit.rows
+        cuts.update(() if rows is None else (rows.start, rows.stop))
+    edges = sorted(cuts)
+    for start, stop in itertools.pairwise(edges):
+        yield start, stop, [step for step in steps if _covers(step, start, stop)]
+
+
+def _covers(step: Step, start: int, stop: int) -> bool:
+    rows = step.edit.rows
+    return rows is None or (rows.start <= start and stop <= rows.stop)
+
+
+def _local(step: Step, start: int, stop: int) -> tuple[int, int]:
+    """The segment in rows of the step's own delta."""
+    offset = 0 if step.edit.rows is None else step.edit.rows.start
+    return start - offset, stop - offset
+
+
+def _codec_of(step: Step, start: int, stop: int, out: int) -> NetworkModule:
+    """The step's codec, cut to a segment of the parameter's `out` rows where that is a part."""
+    first, last = _local(step, start, stop)
+    rows = step.edit.rows
+    whole = out if rows is None else rows.count
+    return step.edit.codec if (first, last) == (0, whole) else step.edit.codec.rows(first, last)
+
+
+def _all_factors(
+    steps: Sequence[Step], start: int, stop: int, base: Tensor
+) -> list[Factors]:
+    """The factors of every step on these rows, or nothing where one step has none."""
+    found: list[Factors] = []
+    for step in steps:
+        pair = step.edit.factors(step.dyn_dim, base)
+        if pair is None:
+            return []
+        first, last = _local(step, start, stop)
+        found.append((pair[0][first:last], pair[1], step.strength))
+    return found
+
+
+def _joined(factors: Sequence[Factors]) -> Factors:
+    """All products as one: sum s_i * up_i @ down_i = [s_1 up_1 | s_2 up_2 ...] @ [down_1; ...]."""
+    if len(factors) == 1:
+        return factors[0]
+    up = torch.cat([up * strength for up, _, strength in factors], dim=1)
+    return up, torch.cat([down for _, down, _ in factors], dim=0), 1.0
+
+
+def _matrices(base: Tensor, live: Tensor) -> tuple[Tensor, Tensor, bool] | None:
+    """Both as [out, in * kernel] without a copy, and whether the kernel comes before `in`."""
+    if base.dtype not in FACTORED or base.dim() < 2 or live.stride() != base.stride():
+        return None
+    if base.is_contiguous():
+        return base.view(base.shape[0], -1), live.view(base.shape[0], -1), False
+    order = (0, *range(2, base.dim()), 1)
+    if base.dim() > 2 and base.permute(order).is_contiguous():
+        rows = base.shape[0]
+        return base.permute(order).view(rows, -1), live.permute(order).view(rows, -1), True
+    return None
+
+
+def _channels_last(down: Tensor, base: Tensor) -> Tensor:
+    """down [R, in * kernel] with its columns in the order of a channels-last weight."""
+    spread = down.view(down.shape[0], *base.shape[1:])
+    return spread.permute(0, *range(2, base.dim()), 1).reshape(down.shape[0], -1)
+
+
+def _delta(
+    step: Step, start: int, stop: int, out: int, weight: Tensor
+) -> tuple[Tensor, bool]:
+    """The delta of a step on a segment, and whether it is the new weight itself."""
+    codec, columns = _codec_of(step, start, stop, out), step.edit.columns
+    if codec.replaces:  # from a weight of zeros the delta is the replacement, to the last bit
+        return codec.delta(torch.zeros_like(weight), step.dyn_dim), True
+    if columns is None:
+        return codec.delta(weight, step.dyn_dim), False
+    delta = torch.zeros_like(weight)
+    delta[:, :columns] = codec.delta(weight[:, :columns].contiguous(), step.dyn_dim)
+    return delta, False
+
+
+def _wide(dtype: torch.dtype) -> torch.dtype:
+    return torch.float64 if dtype == torch.float64 else torch.float32

@@ -1,0 +1,191 @@
+"""A loaded model as the engine sees it: its components, and where a parameter lives in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from loradex.keys.architecture import Architecture
+from loradex.keys.resolve import Resolver
+from loradex.keys.targets import Target, Tree
+
+MERGEABLE = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
+DENOISERS = ("unet", "transformer")
+
+PlaceKey = tuple[str, str, str]
+"""Component, module path and parameter name."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoundComponent:
+    """One part of a model: its root module and the names that its modules go by."""
+
+    name: str
+    root: nn.Module
+    architecture: Architecture
+    tree: Tree
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """Where one parameter lives: `holder` has the module `module` under the name `child`."""
+
+    key: PlaceKey
+    module: nn.Module
+    holder: nn.Module
+    child: str
+    attribute: str
+
+    @property
+    def component(self) -> str:
+        return self.key[0]
+
+    @property
+    def parameter(self) -> nn.Parameter | None:
+        return self.module._parameters.get(self.attribute)
+
+    @property
+    def in_model(self) -> bool:
+        """Whether the model still has this very module there, bare or in a PEFT wrapper."""
+        if not self.child:  # a parameter of the root
+            return True
+        found = self.holder._modules.get(self.child)
+        return found is self.module or (found is not None and _bare(found) is self.module)
+
+
+@dataclass(eq=False)
+class BoundModel:
+    """Components by name (`unet`, `te` ...); `title` says in words which model it is."""
+
+    components: Mapping[str, BoundComponent]
+    title: str = "the loaded model"
+    _places: dict[PlaceKey, Place] = field(default_factory=dict, init=False, repr=False)
+    _by_parameter: dict[int, Place] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def resolver(self) -> Resolver:
+        return Resolver(
+            {name: part.architecture for name, part in self.components.items()},
+            {name: part.tree for name, part in self.components.items()},
+        )
+
+    @property
+    def denoiser(self) -> str:
+        """The name of the component that denoises."""
+        return next((name for name in DENOISERS if name in self.components), DENOISERS[0])
+
+    def weight(self, target: Target) -> Place | None:
+        """The parameter that a target's delta goes to; `None` where the model has none there."""
+        return self._place((target.component, target.module, target.parameter))
+
+    def bias(self, target: Target) -> Place | None:
+        """The bias beside it; its module may have the name and no bias (`place.parameter`)."""
+        if not target.parameter.endswith("weight"):
+            return None
+        name = target.parameter[: -len("weight")] + "bias"
+        return self._place((target.component, target.module, name))
+
+    def _place(self, key: PlaceKey) -> Place | None:
+        """One place per parameter: modules that share one (tied weights) share its place."""
+        known = self._places.get(key)
+        if known is not None and known.in_model:
+            return known
+        place = self._find(key)
+        if place is None:
+            return None
+        if place.parameter is not None:
+            first = self._by_parameter.get(id(place.parameter))
+            if first is not None and first.in_model and first.parameter is place.parameter:
+                place = first
+            self._by_parameter[id(place.parameter)] = place
+        self._places[key] = place
+        return place
+
+    def _find(self, key: PlaceKey) -> Place | None:
+        component, path, attribute = key
+        bound = self.components.get(component)
+        if bound is None:
+            return None
+        if not attribute:  # the path is the parameter itself (open_clip's text_projection)
+            path, _, attribute = path.rpartition(".")
+        for spelling in _spellings(path):
+            found = _walk(bound.root, spelling)
+            if found is not None and attribute in found[2]._parameters:
+                return Place(key, found[2], found[0], found[1], attribute)
+        return None
+
+
+def bind_diffusers(
+    denoiser: nn.Module, text_encoders: Sequence[nn.Module] = (), title: str = ""
+) -> BoundModel:
+    """The model of diffusers' and transformers' modules, by their `.config` alone.
+
+    The first text encoder is `te`, the next `te2`, `te3`.
+    """
+    from loradex.keys.clip import clip_architecture
+    from loradex.keys.unet import unet_architecture
+
+    components = {
+        "unet": BoundComponent(
+            "unet", denoiser, unet_architecture(_config_of(denoiser)), "diffusers"
+        )
+    }
+    for index, encoder in enumerate(text_encoders):
+        name = "te" if index == 0 else f"te{index + 1}"
+        architecture = clip_architecture(_config_of(encoder))
+        components[name] = BoundComponent(name, encoder, architecture, "diffusers")
+    return BoundModel(components, title or "the loaded model")
+
+
+def unmergeable(parameter: Tensor) -> str:
+    """Why a delta cannot be added to this parameter; empty where it can."""
+    data = parameter.data
+    if data.is_meta:
+        return "its weights are not in memory (offloaded to disk or streamed)"
+    if type(data) is not Tensor:
+        return f"its weights are quantised ({type(data).__name__})"
+    if data.dtype in MERGEABLE:
+        return ""
+    name = str(data.dtype).removeprefix("torch.")
+    if name.startswith("float8"):
+        return (
+            f"its weights are stored as {name}: adding a LoRA there and rounding again would "
+            "keep 33 to 54 % of its effect"
+        )
+    return f"its weights are quantised ({name})"
+
+
+def _config_of(module: nn.Module) -> Mapping[str, Any]:
+    config: Any = module.config
+    if isinstance(config, Mapping):
+        return config
+    found: Mapping[str, Any] = config.to_dict()
+    return found
+
+
+def _spellings(path: str) -> Iterator[str]:
+    """transformers 5 has no `text_model.` before the names of a CLIPTextModel, 4 has it."""
+    prefix = "text_model."
+    yield path
+    yield path[len(prefix):] if path.startswith(prefix) else prefix + path
+
+
+def _walk(root: nn.Module, path: str) -> tuple[nn.Module, str, nn.Module] | None:
+    """Holder, child name and module; a PEFT wrapper is looked through."""
+    holder, child, module = root, "", root
+    for name in path.split(".") if path else ():
+        found = _bare(module)._modules.get(name)
+        if found is None:
+            return None
+        holder, child, module = _bare(module), name, found
+    return holder, child, _bare(module)
+
+
+def _bare(module: nn.Module) -> nn.Module:
+    base = module._modules.get("base_layer")
+    return module if base is None else base

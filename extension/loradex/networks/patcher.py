@@ -1,0 +1,265 @@
+"""Applies a stack of networks to a loaded model, and takes it off again bit for bit.
+
+Live weights are a function of the base and the stack alone. A stack is checked whole before the
+first write; when a write fails, the weights are the checkpoint's again before the error is raised.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from weakref import WeakKeyDictionary
+
+from torch import Tensor
+
+from loradex.errors import NetworkError, PatchError
+from loradex.networks.merge import Merger, Work, exact_math
+from loradex.networks.model import BoundModel, Place
+from loradex.networks.network import Network, Stamp
+from loradex.networks.plan import Plan, make_plan
+from loradex.networks.recipe import Recipe, StackEntry, combined, make_recipes
+from loradex.networks.report import Applied, RunReport
+from loradex.networks.slots import Owner, Slot
+
+__all__ = ["Patcher", "StackEntry", "Work"]
+
+
+class Patcher:
+    """The one writer of a model's weights; every call holds the model's lock."""
+
+    def __init__(self, model: BoundModel) -> None:
+        self.model = model
+        self.lock = threading.RLock()
+        self.work = Work()
+        """What the last call did."""
+        self._slots: dict[Place, Slot] = {}
+        self._plans: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()
+        self._asked: tuple[object, ...] | None = ()
+        self._report = RunReport()
+
+    @property
+    def active(self) -> bool:
+        """Whether any weight differs from the checkpoint's."""
+        return any(slot.recipe is not None for slot in self._slots.values())
+
+    def plan(self, network: Network) -> Plan:
+        """The plan of a network on this model, made once."""
+        with self.lock, exact_math(()):
+            plan = self._plans.get(network)
+            if plan is None or not all(edit.place.in_model for edit in plan.edits):
+                plan = self._plans[network] = make_plan(network, self.model)
+            return plan
+
+    def apply(
+        self, stack: Sequence[StackEntry], *, strict: bool = False, force: bool = False
+    ) -> RunReport:
+        """Makes the weights what this stack says, whatever was applied before.
+
+        A network that does not fit is left out and named in the report; with `strict` it raises
+        before anything is written. `PatchError` means that every weight is the checkpoint's.
+        """
+        with self.lock:
+            begun = time.perf_counter()
+            self.work = Work()
+            notes = self._reconcile()
+            entries = combined(stack)
+            asked = (*(entry.key for entry in entries), strict, force)
+            if asked == self._asked and not notes and self._is_current():
+                return self._unchanged(begun)
+            rows = {entry.identity: self._check(entry, strict, force) for entry in entries}
+            fitting = [entry for entry in entries if not rows[entry.identity].skipped]
+            plans = {entry.network.stamp: self.plan(entry.network) for entry in fitting}
+            shares = self._write(make_recipes(fitting, plans))
+            report = _report(stack, rows, shares, time.perf_counter() - begun, notes)
+            self._asked, self._report = asked, report
+            return report
+
+    def restore(self) -> None:
+        """The checkpoint's own weights again; the buffers are kept for the next stack."""
+        with self.lock:
+            self.work = Work()
+            notes = self._reconcile()
+            self._restore(slot for slot in self._slots.values() if slot.recipe is not None)
+            self._asked, self._report = (), RunReport(notes=notes)
+
+    def release_spare(self) -> int:
+        """Gives back the buffers that no applied network uses; returns their bytes."""
+        with self.lock:
+            freed = 0
+            for place, slot in list(self._slots.items()):
+                if slot.recipe is None:
+                    freed += 0 if slot.live is None else _bytes(slot.live)
+                    del self._slots[place]
+            return freed
+
+    @contextmanager
+    def patched(
+        self, stack: Sequence[StackEntry], *, strict: bool = False, force: bool = False
+    ) -> Iterator[RunReport]:
+        """The stack is on inside the `with` block only, whatever the block raises."""
+        try:
+            yield self.apply(stack, strict=strict, force=force)
+        finally:
+            self.restore()
+
+    def _check(self, entry: StackEntry, strict: bool, force: bool) -> Applied:
+        network = entry.network
+        row = Applied(network.id, network.name, entry.te_strength, entry.unet_strength)
+        try:
+            plan = self.plan(network)
+            notes = plan.checked(strict, force)
+        except NetworkError as error:
+            if strict:
+                raise
+            return replace(row, skipped=str(error))
+        counts = {name: count for name, count in plan.counts.items() if entry.strength(name)}
+        return replace(row, components=counts, notes=notes)
+
+    def _reconcile(self) -> tuple[str, ...]:
+        """Looks at every slot's parameter; weights that others replaced are the new base."""
+        lost: Counter[str] = Counter()
+        for place, slot in list(self._slots.items()):
+            owner = slot.owner()
+            if owner is Owner.MOVED:
+                slot.follow()
+            elif owner is Owner.REPLACED:
+                slot.let_go()
+                del self._slots[place]
+                lost[place.component] += 1
+        if lost:
+            self._plans.clear()
+            self._asked = None
+        return tuple(
+            f"{count} weights of {component} were replaced by another tool; "
+            "they are the base from now on"
+            for component, count in lost.items()
+        )
+
+    def _is_current(self) -> bool:
+        """Whether no applied slot has to be redone because it moved."""
+        return all(slot.recipe is None or slot.recipe.key for slot in self._slots.values())
+
+    def _unchanged(self, begun: float) -> RunReport:
+        rows = tuple(replace(row, seconds=0.0) for row in self._report.applied)
+        return RunReport(rows, time.perf_counter() - begun)
+
+    def _write(self, recipes: dict[Place, Recipe]) -> Counter[Stamp]:
+        """Restores, rebuilds and counts per network how many edits were redone."""
+        for place in recipes.keys() - self._slots.keys():
+            self._slots[place] = Slot.first_touch(place)
+        todo = [
+            (self._slots[place], recipe)
+            for place, recipe in recipes.items()
+            if (old := self._slots[place].recipe) is None or old.key != recipe.key
+        ]
+        try:
+            self._restore(
+                slot
+                for place, slot in self._slots.items()
+                if slot.recipe is not None and place not in recipes
+            )
+            self._rebuild(todo)
+        except BaseException as error:
+            for slot in self._slots.values():
+                slot.restore()
+            self._asked, self._report = (), RunReport()
+            if isinstance(error, Exception):
+                raise _patch_error(error) from error
+            raise
+        return Counter(step.edit.stamp for _, recipe in todo for step in recipe.steps)
+
+    def _rebuild(self, todo: Sequence[tuple[Slot, Recipe]]) -> None:
+        if not todo:
+            return
+        self._hand_over_spares([slot for slot, _ in todo])
+        devices = {slot.device_type for slot, _ in todo}
+        merger = Merger(self.work)
+        with exact_math(sorted(devices)):
+            for slot, recipe in todo:
+                self._fill(slot, recipe, merger)
+            merger.check_range()
+
+    def _fill(self, slot: Slot, recipe: Recipe, merger: Merger) -> None:
+        if slot.live is None:
+            slot.live = slot.new_buffer()
+            self.work.bytes_allocated += _bytes(slot.live)
+        edit = recipe.steps[0].edit
+        if edit.is_bias:
+            merger.bias(slot.base, slot.live, self._pristine(edit.weight), recipe.steps)
+        else:
+            assert slot.base is not None
+            merger.weight(slot.base, slot.live, recipe.steps)
+        slot.point_at_live(recipe)
+        self.work.slots_rebuilt += 1
+
+    def _pristine(self, place: Place) -> Tensor:
+        slot = self._slots.get(place)
+        if slot is not None and slot.base is not None:
+            return slot.base
+        assert place.parameter is not None
+        return place.parameter.data
+
+    def _hand_over_spares(self, wanting: Sequence[Slot]) -> None:
+        """Buffers of slots that are off now go to slots that need one of the same kind.
+
+        What is left over is given back before anything new is allocated, so that the extra
+        memory never exceeds the weights that one stack touches.
+        """
+        needy = [slot for slot in wanting if slot.live is None]
+        if not needy:
+            return
+        chosen = set(map(id, wanting))
+        spares: dict[tuple[object, ...], list[Slot]] = {}
+        for slot in self._slots.values():
+            if slot.recipe is None and slot.live is not None and id(slot) not in chosen:
+                spares.setdefault(slot.buffer_kind, []).append(slot)
+        unmet = False
+        for slot in needy:
+            same = spares.get(slot.buffer_kind)
+            if same:
+                giver = same.pop()
+                slot.live, giver.live = giver.live, None
+            else:
+                unmet = True
+        if unmet:
+            for giver in (slot for group in spares.values() for slot in group):
+                giver.live = None
+
+    def _restore(self, slots: Iterable[Slot]) -> None:
+        for slot in slots:
+            slot.restore()
+            self.work.slots_restored += 1
+
+
+def _report(
+    stack: Sequence[StackEntry], rows: dict[tuple[Stamp, int], Applied],
+    shares: Counter[Stamp], seconds: float, notes: tuple[str, ...],
+) -> RunReport:
+    """One row per network in the order of the tags; the time is shared out by what was redone."""
+    uses = Counter(entry.identity for entry in stack)
+    total = sum(shares.values())
+    found: list[Applied] = []
+    for identity, count in uses.items():
+        row = rows[identity]
+        share = shares[identity[0]] / total if total else 0.0
+        more = (f"given {count} times: the strengths add up",) if count > 1 else ()
+        found.append(replace(row, seconds=seconds * share, notes=(*row.notes, *more)))
+    return RunReport(tuple(found), seconds, notes)
+
+
+def _patch_error(error: Exception) -> PatchError:
+    reason = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+    memory = isinstance(error, MemoryError) or "memory" in reason.lower()
+    return PatchError(
+        "applying networks", f"writing weights failed: {type(error).__name__}: {reason}", "",
+        "Every weight was restored. "
+        + ("Free memory, or use fewer networks." if memory else "Leave the network out."),
+    )
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()

@@ -1,0 +1,92 @@
+"""A stack of networks as recipes: for each parameter the ordered sum that makes its live value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from loradex.networks.edits import Edit, Key
+from loradex.networks.model import DENOISERS, Place
+from loradex.networks.network import Network, Stamp
+from loradex.networks.plan import Plan
+
+
+@dataclass(frozen=True)
+class StackEntry:
+    """One use of a network, with the user's numbers."""
+
+    network: Network
+    te_strength: float = 1.0
+    unet_strength: float = 1.0
+    dyn_dim: int | None = None
+
+    def strength(self, component: str) -> float:
+        return self.unet_strength if component in DENOISERS else self.te_strength
+
+    @property
+    def identity(self) -> tuple[Stamp, int]:
+        """Entries of one identity are one network used twice: their strengths add."""
+        return (self.network.stamp, -1 if self.dyn_dim is None else self.dyn_dim)
+
+    @property
+    def key(self) -> tuple[tuple[Stamp, int], float, float]:
+        return (self.identity, self.te_strength, self.unet_strength)
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One term of a recipe: strength * delta."""
+
+    edit: Edit
+    strength: float
+    dyn_dim: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """What a parameter is made of; two recipes of one key give the same bits."""
+
+    place: Place
+    steps: tuple[Step, ...]
+    key: tuple[tuple[Key, float, int | None], ...]
+
+
+def combined(stack: Iterable[StackEntry]) -> tuple[StackEntry, ...]:
+    """The stack in an order that does not depend on the tags', each network once.
+
+    fsum rounds once, so the sum of equal networks' strengths does not depend on the order either.
+    """
+    groups: dict[tuple[Stamp, int], list[StackEntry]] = {}
+    for entry in stack:
+        groups.setdefault(entry.identity, []).append(entry)
+    return tuple(_sum(groups[identity]) for identity in sorted(groups))
+
+
+def _sum(entries: Sequence[StackEntry]) -> StackEntry:
+    if len(entries) == 1:
+        return entries[0]
+    te = math.fsum(entry.te_strength for entry in entries)
+    unet = math.fsum(entry.unet_strength for entry in entries)
+    return StackEntry(entries[0].network, te, unet, entries[0].dyn_dim)
+
+
+def make_recipes(
+    entries: Sequence[StackEntry], plans: Mapping[Stamp, Plan]
+) -> dict[Place, Recipe]:
+    """The recipes of a combined stack; a strength of zero adds nothing, so it is left out."""
+    steps: dict[Place, list[Step]] = {}
+    for entry in entries:
+        for edit in plans[entry.network.stamp].edits:
+            strength = entry.strength(edit.component)
+            if strength == 0.0:
+                continue
+            if edit.codec.replaces:
+                strength = 1.0
+            steps.setdefault(edit.place, []).append(Step(edit, strength, entry.dyn_dim))
+    return {place: _recipe(place, found) for place, found in steps.items()}
+
+
+def _recipe(place: Place, steps: Sequence[Step]) -> Recipe:
+    key = tuple((step.edit.key, step.strength, step.dyn_dim) for step in steps)
+    return Recipe(place, tuple(steps), key)

@@ -1,0 +1,151 @@
+"""One writable parameter: its kept base, its live buffer, and who owns what it holds now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import torch
+from torch import Tensor, nn
+
+from loradex.networks.model import Place
+from loradex.networks.recipe import Recipe
+
+
+class Owner(Enum):
+    """Whose the current contents of a parameter are."""
+
+    OURS = "ours"
+    MOVED = "moved"
+    """The same values on another device, in another dtype or at another address."""
+    REPLACED = "replaced"
+    """Somebody wrote other weights, or put another module there."""
+
+
+@dataclass(eq=False)
+class Slot:
+    """A parameter that was written at least once.
+
+    `base` is the checkpoint's own storage and is never written; `None` where the layer has no
+    bias and the network brings one. `live` is what the parameter points at while a recipe is on;
+    after that it is kept as a spare until somebody needs the memory.
+    """
+
+    place: Place
+    parameter: nn.Parameter | None
+    base: Tensor | None
+    live: Tensor | None = None
+    recipe: Recipe | None = None
+    version: int = -1
+
+    @classmethod
+    def first_touch(cls, place: Place) -> Slot:
+        parameter = place.parameter
+        base = None if parameter is None else parameter.data
+        return cls(place, parameter, base, version=_version(parameter))
+
+    @property
+    def current(self) -> Tensor | None:
+        """What the parameter should hold now."""
+        return self.base if self.recipe is None else self.live
+
+    def owner(self) -> Owner:
+        """A few pointer comparisons: this runs for every slot before every apply."""
+        parameter, current = self.place.parameter, self.current
+        if parameter is self.parameter and self.place.in_model:
+            if parameter is None:
+                return Owner.OURS
+            assert current is not None
+            if (
+                parameter.data_ptr() == current.data_ptr()
+                and parameter.dtype == current.dtype
+                and parameter.shape == current.shape
+                and _version(parameter) == self.version
+            ):
+                return Owner.OURS
+        return self._owner_of_other(parameter, current)
+
+    def _owner_of_other(self, parameter: nn.Parameter | None, current: Tensor | None) -> Owner:
+        """A moved or cast parameter still holds our values; anything else is not ours."""
+        if not self.place.in_model or parameter is None or current is None:
+            return Owner.REPLACED
+        data = parameter.data
+        if data.is_meta or data.shape != current.shape or data.data_ptr() == current.data_ptr():
+            return Owner.REPLACED
+        same = torch.equal(data, current.to(device=data.device, dtype=data.dtype))
+        return Owner.MOVED if same else Owner.REPLACED
+
+    def follow(self) -> None:
+        """Takes over a moved parameter: the base follows it, and the recipe has to be redone."""
+        parameter = self.place.parameter
+        assert parameter is not None
+        data = parameter.data
+        if self.recipe is None:
+            self.base, self.live = data, None
+        else:
+            self.live = data
+            if self.base is not None:
+                self.base = self.base.to(device=data.device, dtype=data.dtype)
+            self.recipe = Recipe(self.place, self.recipe.steps, ())
+        self.parameter, self.version = parameter, _version(parameter)
+
+    def new_buffer(self) -> Tensor:
+        """Memory for `live`, in the format of the base; a new bias is one number per row."""
+        if self.base is not None:
+            return torch.empty_like(self.base)
+        weight = next(iter(self.place.module.parameters(recurse=False)))
+        return torch.empty(weight.shape[0], dtype=weight.dtype, device=weight.device)
+
+    @property
+    def buffer_kind(self) -> tuple[object, ...]:
+        """Buffers of one kind may take each other's place."""
+        if self.base is None:
+            return (self.place.key,)
+        return (tuple(self.base.shape), self.base.stride(), self.base.dtype, self.base.device)
+
+    def point_at_live(self, recipe: Recipe) -> None:
+        """The parameter holds `live`, which has just been written after `recipe`."""
+        assert self.live is not None
+        if self.parameter is None:
+            self.parameter = nn.Parameter(self.live, requires_grad=False)
+            setattr(self.place.module, self.place.attribute, self.parameter)
+        elif self.recipe is None:
+            self.parameter.data = self.live
+        self.recipe, self.version = recipe, _version(self.parameter)
+
+    @property
+    def device_type(self) -> str:
+        module = self.place.module
+        return next(iter(module.parameters(recurse=False))).device.type
+
+    def let_go(self) -> None:
+        """A module that left the model still in our state gets its base back, and nothing else.
+
+        Weights that somebody wrote are theirs: the old base is never written over them.
+        """
+        if self.place.in_model or self.recipe is None or self.live is None:
+            return
+        kept = self.place.parameter
+        untouched = kept is not None and kept is self.parameter and _version(kept) == self.version
+        if untouched and kept is not None and kept.data_ptr() == self.live.data_ptr():
+            self.restore()
+
+    def restore(self) -> None:
+        """Back to the base: a pointer flip, no byte moves."""
+        if self.base is None:
+            setattr(self.place.module, self.place.attribute, None)
+            self.parameter = None
+        else:
+            assert self.parameter is not None
+            self.parameter.data = self.base
+        self.recipe, self.version = None, _version(self.parameter)
+
+
+def _version(parameter: nn.Parameter | None) -> int:
+    """How often the parameter was written in place; inference tensors do not count that."""
+    if parameter is None:
+        return -1
+    try:
+        return parameter._version
+    except RuntimeError:
+        return -1
