@@ -87,7 +87,10 @@ class NetworkModule(ABC):
 
     @abstractmethod
     def delta(self, weight: Tensor, dyn_dim: int | None = None) -> Tensor:
-        """The change of `weight` [out, in, *kernel] (pristine, fp32) at strength 1, fp32."""
+        """The change of `weight` [out, in, *kernel] (pristine, fp32) at strength 1, fp32.
+
+        The caller owns the result and may write into it.
+        """
 
     def bias_delta(self, bias: Tensor | None, weight: Tensor) -> Tensor | None:
         """The change of the bias [out] at strength 1, fp32; `bias` is `None` where none is."""
@@ -145,9 +148,12 @@ def f64(tensor: Tensor) -> Tensor:
     return tensor.to(device="cpu", dtype=torch.float64)
 
 
-def owned(tensor: Tensor) -> Tensor:
+def owned(tensor: Tensor, like: Tensor | None = None) -> Tensor:
     """A contiguous fp32 copy that shares no memory with the file's tensor."""
-    return tensor.to(dtype=torch.float32, copy=True, memory_format=torch.contiguous_format)
+    device = tensor.device if like is None else like.device
+    return tensor.to(
+        device=device, dtype=torch.float32, copy=True, memory_format=torch.contiguous_format
+    )
 
 
 def as_matrix(tensor: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from loradex.networks.base import NetworkModule, f32
+from loradex.networks.base import NetworkModule, f32, owned
 from loradex.networks.parts import Parts, Shape, show
 
 
@@ -86,8 +86,8 @@ class BiasModule(NetworkModule):
         )
 
     def _parts(self, bias: Tensor | None, weight: Tensor) -> list[Tensor]:
-        parts = [] if self.added is None else [f32(self.added, weight)]
+        parts = [] if self.added is None else [owned(self.added, weight)]
         if self.bias is not None:
-            trained = f32(self.bias, weight)
+            trained = owned(self.bias, weight)
             parts.append(trained if bias is None else trained - f32(bias, weight))
         return parts

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from loradex.networks.base import NetworkModule, f32
+from loradex.networks.base import NetworkModule, owned
 from loradex.networks.parts import Parts, Shape
 
 
@@ -45,10 +45,10 @@ class FullModule(NetworkModule):
 
     def delta(self, weight: Tensor, dyn_dim: int | None = None) -> Tensor:
         self.check_fits(weight)
-        return f32(self.diff, weight).reshape(weight.shape)
+        return owned(self.diff, weight).reshape(weight.shape)
 
     def bias_delta(self, bias: Tensor | None, weight: Tensor) -> Tensor | None:
-        return None if self.diff_b is None else f32(self.diff_b, weight)
+        return None if self.diff_b is None else owned(self.diff_b, weight)
 
     def rows(self, start: int, stop: int) -> FullModule:
         self.check_rows(start, stop, self.diff.shape[0])

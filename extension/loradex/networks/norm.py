@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from loradex.networks.base import NetworkModule, f32
+from loradex.networks.base import NetworkModule, owned
 from loradex.networks.parts import Parts, Shape
 
 
@@ -49,10 +49,10 @@ class NormModule(NetworkModule):
         self.check_fits(weight)
         if self.w_norm is None:
             return weight.new_zeros(weight.shape)
-        return f32(self.w_norm, weight)
+        return owned(self.w_norm, weight)
 
     def bias_delta(self, bias: Tensor | None, weight: Tensor) -> Tensor | None:
-        return None if self.b_norm is None else f32(self.b_norm, weight)
+        return None if self.b_norm is None else owned(self.b_norm, weight)
 
     def rows(self, start: int, stop: int) -> NormModule:
         whole = self.w_norm if self.w_norm is not None else self.b_norm

@@ -69,9 +69,9 @@ class SparseBiasModule(NetworkModule):
     def delta(self, weight: Tensor, dyn_dim: int | None = None) -> Tensor:
         self.check_fits(weight)
         if self.inner is None:
-            delta = torch.zeros(weight.shape, device=weight.device)
+            delta = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
         else:
-            delta = self.inner.delta(weight, dyn_dim).clone()
+            delta = self.inner.delta(weight, dyn_dim).contiguous()
         values = f32(self.values, weight).reshape(-1) * self.scale
         if self.indices is None:
             return delta.add_(values.reshape(weight.shape))
