@@ -108,7 +108,9 @@ class Patcher:
 
     def _check(self, entry: StackEntry, strict: bool, force: bool) -> Applied:
         network = entry.network
-        row = Applied(network.id, network.name, entry.te_strength, entry.unet_strength)
+        row = Applied(
+            network.id, network.name, entry.te_strength, entry.unet_strength, dyn_dim=entry.dyn_dim
+        )
         try:
             plan = self.plan(network)
             notes = plan.checked(strict, force)

@@ -30,6 +30,7 @@ class Applied:
     seconds: float = 0.0
     notes: tuple[str, ...] = ()
     skipped: str = ""
+    dyn_dim: int | None = None
 
     def line(self) -> str:
         """`NAME  unet 64/64  te 12/12  0.03 s`, or the reason why it was left out."""
@@ -46,6 +47,7 @@ class Applied:
             "name": self.name,
             "te_strength": self.te_strength,
             "unet_strength": self.unet_strength,
+            "dyn_dim": self.dyn_dim,
             "components": {
                 name: {"matched": count.matched, "total": count.total}
                 for name, count in self.components.items()
