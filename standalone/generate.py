@@ -1,0 +1,169 @@
+"""The sampling loop: noise to picture on a loaded model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from loradex.errors import CancelledError, LoradexError
+
+from standalone.conditioning import Conditioning
+from standalone.model import LoadedModel
+from standalone.samplers import make_scheduler
+
+if TYPE_CHECKING:
+    import torch
+    from PIL.Image import Image
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """What one picture is made from; sizes in pixels."""
+
+    positive: Conditioning
+    negative: Conditioning | None
+    sampler: str
+    schedule: str
+    steps: int
+    cfg_scale: float
+    width: int
+    height: int
+    seed: int
+
+
+StepCallback = Callable[[int, Any], None]
+"""Called after each step with the number of finished steps and the latents so far."""
+
+
+def check_cancelled(cancelled: threading.Event | None) -> None:
+    if cancelled is not None and cancelled.is_set():
+        raise CancelledError("generation", "stopped by the user")
+
+
+def initial_noise(model: LoadedModel, sampling: Sampling) -> tuple[torch.Tensor, torch.Generator]:
+    """Unit noise [1, channels, h, w] and the generator that goes on to serve the steps.
+
+    Drawn on the CPU in fp32 whatever the device, so that a seed means the same picture on every
+    machine (the WebUI's "CPU" random number source).
+    """
+    import torch
+
+    generator = torch.Generator("cpu").manual_seed(sampling.seed)
+    factor = model.vae_factor
+    shape = (1, model.unet.config.in_channels, sampling.height // factor,
+             sampling.width // factor)
+    return torch.randn(shape, generator=generator), generator
+
+
+def sample_latents(
+    model: LoadedModel,
+    sampling: Sampling,
+    on_step: StepCallback | None = None,
+    cancelled: threading.Event | None = None,
+) -> torch.Tensor:
+    """Run all steps; latents [1, channels, h, w] in fp32 on the model's device."""
+    import torch
+
+    scheduler = make_scheduler(
+        sampling.sampler, sampling.schedule, model.scheduler, sampling.steps)
+    scheduler.set_timesteps(sampling.steps, device=model.device)
+    noise, generator = initial_noise(model, sampling)
+    latents = noise.to(model.device) * scheduler.init_noise_sigma
+    extra = {"generator": generator} if _takes_generator(scheduler) else {}
+    total = len(scheduler.timesteps)
+    with torch.no_grad():
+        for number, timestep in enumerate(scheduler.timesteps, start=1):
+            check_cancelled(cancelled)
+            scaled = scheduler.scale_model_input(latents, timestep)
+            noise_prediction = _guided(model, sampling, scaled, timestep)
+            latents = scheduler.step(
+                noise_prediction, timestep, latents, return_dict=False, **extra)[0]
+            if on_step is not None:
+                # Second-order samplers call the UNet about twice a step.
+                on_step(number * sampling.steps // total, latents)
+    check_cancelled(cancelled)
+    finished: torch.Tensor = latents.float()
+    return finished
+
+
+def _takes_generator(scheduler: Any) -> bool:
+    import inspect
+
+    return "generator" in inspect.signature(scheduler.step).parameters
+
+
+def _guided(
+    model: LoadedModel, sampling: Sampling, scaled: torch.Tensor, timestep: torch.Tensor
+) -> torch.Tensor:
+    """The UNet's answer with classifier-free guidance, in fp32.
+
+    Both prompts go through in one batch where they are equally long, else one after another: the
+    WebUI does not pad the shorter one either.
+    """
+    positive, negative = sampling.positive, sampling.negative
+    if negative is None:
+        return _predict(model, sampling, scaled, timestep, [positive])
+    if positive.states.shape == negative.states.shape:
+        both = _predict(model, sampling, scaled, timestep, [negative, positive])
+        without, with_prompt = both.chunk(2)
+    else:
+        without = _predict(model, sampling, scaled, timestep, [negative])
+        with_prompt = _predict(model, sampling, scaled, timestep, [positive])
+    return without + sampling.cfg_scale * (with_prompt - without)
+
+
+def _predict(
+    model: LoadedModel, sampling: Sampling, scaled: torch.Tensor, timestep: torch.Tensor,
+    conditionings: list[Conditioning],
+) -> torch.Tensor:
+    import torch
+
+    count = len(conditionings)
+    states = torch.cat([c.states for c in conditionings]).to(model.dtype)
+    added: dict[str, torch.Tensor] | None = None
+    if model.family == "sdxl":
+        # Original size, crop corner and target size: SDXL's micro-conditioning, uncropped.
+        size = [sampling.height, sampling.width]
+        ids = torch.tensor([[*size, 0, 0, *size]] * count, device=model.device)
+        pooled = [c.pooled for c in conditionings if c.pooled is not None]
+        added = {"text_embeds": torch.cat(pooled).to(model.dtype),
+                 "time_ids": ids.to(model.dtype)}
+    batch = scaled.expand(count, *scaled.shape[1:]).to(model.dtype)
+    answer: torch.Tensor = model.unet(
+        batch, timestep, encoder_hidden_states=states, added_cond_kwargs=added,
+        return_dict=False)[0]
+    return answer.float()
+
+
+def decode_latents(model: LoadedModel, latents: torch.Tensor) -> Image:
+    """The finished picture.
+
+    Raises:
+        LoradexError: the picture is not a number anywhere; the weights or the format are at fault.
+    """
+    import torch
+
+    config = model.vae.config
+    with torch.no_grad():
+        scaled = latents / config.scaling_factor
+        if getattr(config, "shift_factor", None):
+            scaled = scaled + config.shift_factor
+        pixels = model.vae.decode(scaled.to(model.vae.dtype), return_dict=False)[0]
+    if not bool(torch.isfinite(pixels).all()):
+        raise LoradexError(
+            "generation", "the picture is not a number (NaN)", "finite values",
+            "Try --dtype fp32, and without LoRAs to see which one causes it.", code="nan",
+        )
+    return to_image(pixels)
+
+
+def to_image(pixels: torch.Tensor) -> Image:
+    """pixels: [1, 3, h, w] from -1 to 1."""
+    from PIL import Image as Pillow
+
+    scaled = (pixels[0].float() / 2 + 0.5).clamp(0, 1) * 255
+    # The WebUI cuts the fraction off too.
+    array = scaled.permute(1, 2, 0).cpu().numpy().astype("uint8")
+    return Pillow.fromarray(array)
