@@ -1,0 +1,146 @@
+"""What the command line understands; importing and parsing needs the standard library only."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import loradex
+from loradex.errors import InputError
+
+from standalone.records import DEMO, GenerationRequest, Settings
+from standalone.samplers import AUTOMATIC
+
+PROGRAM = "python -m standalone"
+DEFAULT_PORT = 7861
+"""One above the WebUI's, so that both can run."""
+
+_COMMANDS = f"""\
+commands:
+  (none)                start the app in the browser
+  generate              make pictures from a prompt and write them as PNG
+
+'{PROGRAM} generate --help' describes a command.
+"""
+_APP_USAGE = f"{PROGRAM} [options]\n       {PROGRAM} generate PROMPT [options]"
+_GENERATE_USAGE = f"{PROGRAM} generate PROMPT [options]"
+_EXIT_CODES = """\
+exit codes:
+  0  done    2  bad input, told in one line    130  stopped    1  a fault of Loradex
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """Faults become an `InputError`, which every surface shows in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise InputError("arguments", message, "", f"'{self.prog} --help' lists them.")
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """The same 80 columns on every terminal, so that docs/cli.md can be compared."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=28, width=80)
+
+
+def app_parser() -> Parser:
+    parser = Parser(
+        PROGRAM, usage=_APP_USAGE, formatter_class=_Formatter, allow_abbrev=False,
+        description="Stable Diffusion with exact LoRAs, without a WebUI.", epilog=_COMMANDS,
+    )
+    parser.add_argument("--version", action="version", version=f"Loradex {loradex.__version__}")
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS",
+                        help="address to listen on (default: 127.0.0.1, this machine only)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, metavar="N",
+                        help=f"port to listen on (default: {DEFAULT_PORT}, or the next free one)")
+    parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
+    _add_common(parser)
+    return parser
+
+
+def generate_parser() -> Parser:
+    parser = Parser(
+        f"{PROGRAM} generate", usage=_GENERATE_USAGE, formatter_class=_Formatter,
+        allow_abbrev=False, epilog=_EXIT_CODES,
+        description="Make pictures from a prompt and write them as PNG with their infotext.",
+    )
+    parser.add_argument("prompt", metavar="PROMPT",
+                        help="what to draw; <lora:NAME:STRENGTH> applies a LoRA")
+    _add_picture(parser)
+    _add_common(parser)
+    _add_behaviour(parser)
+    return parser
+
+
+def _add_picture(parser: Parser) -> None:
+    """The options that decide how the picture looks."""
+    add = parser.add_argument
+    add("--negative-prompt", default="", metavar="TEXT", help="what not to draw")
+    add("--sampler", default="Euler a", metavar="NAME",
+        help="the WebUI's name of a sampler (default: Euler a)")
+    add("--schedule", default=AUTOMATIC, metavar="NAME",
+        help="schedule type (default: Automatic, the sampler's own)")
+    add("--steps", type=int, default=20, metavar="N", help="sampling steps (default: 20)")
+    add("--cfg-scale", type=float, default=7.0, metavar="X",
+        help="how closely to follow the prompt (default: 7; 1 switches it off)")
+    add("--width", type=int, metavar="PIXELS", help="a multiple of 8 (default: the checkpoint's)")
+    add("--height", type=int, metavar="PIXELS", help="a multiple of 8 (default: the checkpoint's)")
+    add("--seed", type=int, default=-1, metavar="N", help="-1 for a random one (default)")
+    add("--batch-count", type=int, default=1, metavar="N",
+        help="pictures to make, with the seeds N, N+1 ... (default: 1)")
+    add("--clip-skip", type=int, default=1, metavar="N",
+        help="use the N-th last layer of the text encoder (default: 1, the last)")
+
+
+def _add_common(parser: Parser) -> None:
+    """The options that the app and the commands share."""
+    add = parser.add_argument
+    add("--checkpoint", default=DEMO, metavar="WHAT",
+        help="'demo', a diffusers folder, a hub id, or a .safetensors, .ckpt or .pth file "
+             "(default: demo)")
+    add("--lora-dir", type=Path, action="append", default=[], metavar="FOLDER",
+        help="where LoRAs are looked for; may be repeated (default: models/Lora, and the "
+             "demo's own with the demo)")
+    add("--output-dir", type=Path, default=Settings.output_dir, metavar="FOLDER",
+        help="where pictures go as 00001-SEED.png (default: outputs)")
+    add("--device", metavar="NAME", help="cuda, cuda:N, mps or cpu (default: the best there is)")
+    add("--dtype", metavar="NAME",
+        help="fp32, fp16 or bf16 (default: fp32 on the CPU, else fp16, or bf16 for a "
+             "checkpoint stored in bf16)")
+
+
+def _add_behaviour(parser: Parser) -> None:
+    """The options that decide what is told, and how."""
+    add = parser.add_argument
+    add("--out", type=Path, metavar="FILE.png",
+        help="write exactly this file, replacing it; several pictures become FILE-1.png ...")
+    add("--strict", action="store_true", help="stop if a LoRA cannot be applied, do not skip it")
+    add("--json", action="store_true", help="print one JSON object, and nothing else, on stdout")
+    add("--quiet", action="store_true", help="no progress bar; print only the written paths")
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    return Settings(arguments.device, arguments.dtype, tuple(arguments.lora_dir),
+                    arguments.output_dir)
+
+
+def request_of(arguments: argparse.Namespace) -> GenerationRequest:
+    return GenerationRequest(
+        arguments.prompt, arguments.negative_prompt, arguments.checkpoint, arguments.sampler,
+        arguments.schedule, arguments.steps, arguments.cfg_scale, arguments.width,
+        arguments.height, arguments.seed, arguments.batch_count, arguments.clip_skip,
+        arguments.strict,
+    )
+
+
+def parse(argv: Sequence[str]) -> tuple[str, argparse.Namespace]:
+    """The command and its arguments; the command is "" for the app.
+
+    A command is always the first word: options in front of it would belong to the app.
+    """
+    if argv[:1] == ["generate"]:
+        return "generate", generate_parser().parse_args(argv[1:])
+    return "", app_parser().parse_args(argv)

@@ -1,0 +1,136 @@
+"""The command line: `python -m standalone` and `python -m standalone generate`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from loradex.errors import CancelledError, InputError, LoradexError
+
+from standalone.arguments import parse, request_of, settings_of
+from standalone.records import GenerationResult, Progress
+
+log = logging.getLogger(__name__)
+
+OK, FAULT, BAD_INPUT, STOPPED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code says how it went."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        command, arguments = parse(words)
+        return _generate(arguments) if command == "generate" else _start_app(arguments)
+    except SystemExit as stop:  # --help and --version
+        return int(stop.code or 0)
+    except (CancelledError, KeyboardInterrupt):
+        print("Stopped.", file=sys.stderr)
+        return STOPPED
+    except LoradexError as error:
+        return _refuse(error, "--json" in words)
+    except ModuleNotFoundError as error:
+        return _refuse(_missing_package(error), "--json" in words)
+    except Exception:
+        # The last frame: whatever arrives here is a fault of ours and is shown in full.
+        logging.basicConfig(format="%(message)s")
+        log.exception("error: a fault of Loradex; please report it with the lines below")
+        return FAULT
+
+
+def _refuse(error: LoradexError, as_json: bool) -> int:
+    """One line on stderr; with --json the same as an object on stdout."""
+    if as_json:
+        print(json.dumps({"error": error.as_dict()}, ensure_ascii=False))
+    print("error: " + " ".join(str(error).split()), file=sys.stderr)
+    return BAD_INPUT
+
+
+def _missing_package(error: ModuleNotFoundError) -> LoradexError:
+    name = error.name or "a package"
+    if name.partition(".")[0] in ("loradex", "standalone"):
+        raise error
+    return InputError(f"package {name}", "not installed", "", "Run 'python install.py run'.")
+
+
+def _start_app(arguments: argparse.Namespace) -> int:
+    from standalone.app import launch
+
+    launch(
+        settings_of(arguments), checkpoint=arguments.checkpoint, host=arguments.host,
+        port=arguments.port, open_browser=not arguments.no_browser,
+    )
+    return OK
+
+
+def _generate(arguments: argparse.Namespace) -> int:
+    from standalone.session import Session
+
+    session = Session(settings_of(arguments))
+    silent = arguments.quiet
+    with _Bar(silent) as bar:
+        result = session.generate(
+            request_of(arguments), bar.update, threading.Event(), arguments.out)
+    if arguments.json:
+        print(json.dumps(as_json_object(result), ensure_ascii=False))
+    else:
+        _print_result(result, silent)
+    return OK
+
+
+def _print_result(result: GenerationResult, silent: bool) -> None:
+    if not silent:
+        for line in result.report.lines():
+            print(line)
+        for message in result.messages:
+            print(f"note: {message}", file=sys.stderr)
+    for image in result.images:
+        print(image.path)
+
+
+def as_json_object(result: GenerationResult) -> dict[str, Any]:
+    """The result as plain data."""
+    images = [
+        {"path": str(Path(image.path).resolve()), "seed": image.seed, "infotext": image.infotext}
+        for image in result.images
+    ]
+    return {
+        "images": images, "applied": result.report.as_dict(),
+        "messages": list(result.messages), "seconds": round(result.seconds, 3),
+    }
+
+
+class _Bar:
+    """A tqdm bar on stderr that appears with the first step, so that a refusal stays one line."""
+
+    def __init__(self, silent: bool) -> None:
+        self._silent = silent
+        self._bar: Any = None
+
+    def __enter__(self) -> _Bar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, progress: Progress) -> None:
+        if self._silent:
+            return
+        if self._bar is None and (progress.step or sys.stderr.isatty()):
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=progress.images * progress.steps, file=sys.stderr, unit="step")
+        if self._bar is None:
+            return
+        if progress.message:
+            self._bar.set_description(progress.message)
+            return
+        done = (progress.image - 1) * progress.steps + progress.step
+        self._bar.set_description(f"Picture {progress.image} of {progress.images}")
+        self._bar.update(done - self._bar.n)
