@@ -7,6 +7,7 @@ import os
 import pickletools
 import re
 import struct
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -86,7 +87,10 @@ def _load(path: Path, file: BinaryIO, device: str) -> Any:
         _check_zip(path, file)
     file.seek(0)
     try:
-        return torch.load(file, map_location=device, weights_only=True)
+        with warnings.catch_warnings():
+            # torch advises on the pickle's protocol; what cannot be read is an error anyway.
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(file, map_location=device, weights_only=True)
     except RecursionError as error:
         raise _damaged(path, "it is nested too deeply") from error
     except _DAMAGE as error:
