@@ -58,6 +58,11 @@ class NetworkModule(ABC):
         return False
 
     @property
+    def extent(self) -> str:
+        """The shape in words, or as much of it as the tensors tell: `out = 320`."""
+        return show(self.shape)
+
+    @property
     def writes_weight(self) -> bool:
         """Whether `delta` has anything to say."""
         return True
@@ -104,7 +109,7 @@ class NetworkModule(ABC):
         """Raises where `weight` has another shape than the delta: nothing is reshaped to fit."""
         if not self.fits(tuple(weight.shape)):
             raise IncompatibleNetworkError(
-                self.hints.subject, f"{self.hints.name}: a delta of {show(self.shape)}",
+                self.hints.subject, f"{self.hints.name}: a delta for {self.extent}",
                 f"{show(weight.shape)}, the weight's shape",
                 "Use the network with the base model that it was made for.",
             )

@@ -50,6 +50,10 @@ class BoftModule(NetworkModule):
         """How many output rows the blocks cover."""
         return self.turn.shape[1] * self.turn.shape[2]
 
+    @property
+    def extent(self) -> str:
+        return f"out = {self.out}"
+
     def fits(self, weight_shape: Shape) -> bool:
         return len(weight_shape) >= 2 and weight_shape[0] == self.out
 

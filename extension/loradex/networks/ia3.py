@@ -36,6 +36,11 @@ class Ia3Module(NetworkModule):
         _check_vector(parts, "ia3_weight", gain)
         return cls(gain.reshape(-1), bool(on_input), hints=parts.hints)
 
+    @property
+    def extent(self) -> str:
+        side = "out or in" if self.on_input is None else ("out", "in")[self.on_input]
+        return f"{side} = {self.gain.numel()}"
+
     def fits(self, weight_shape: Shape) -> bool:
         if len(weight_shape) < 2:
             return False

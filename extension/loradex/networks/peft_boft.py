@@ -46,6 +46,10 @@ class PeftBoftModule(NetworkModule):
         scale = None if scale is None else scale.reshape(-1)
         return cls(cayley(skew(blocks) / -2), scale, hints=parts.hints)
 
+    @property
+    def extent(self) -> str:
+        return f"in = {self.turn.shape[1] * self.turn.shape[2]}"
+
     def fits(self, weight_shape: Shape) -> bool:
         if len(weight_shape) < 2:
             return False

@@ -51,6 +51,11 @@ class PeftOftModule(NetworkModule):
         terms = _DEFAULT_TERMS if terms is None else terms
         return cls(neumann(q, terms) if terms else cayley(-q), hints=parts.hints)
 
+    @property
+    def extent(self) -> str:
+        count, block, _ = self.turn.shape
+        return f"in = {count * block}" if count > 1 else f"in = a multiple of {block}"
+
     def fits(self, weight_shape: Shape) -> bool:
         if len(weight_shape) < 2:
             return False
