@@ -36,6 +36,23 @@ DTYPES = [
     torch.float8_e5m2,
 ]  # fmt: skip
 OLD_DTYPES = DTYPES[:-2]  # torch cannot read back 8-bit floats from its old format
+
+
+def accepted(save):
+    """The types that a library can write; older ones lack complex and 8-bit floats."""
+    found = []
+    for dtype in DTYPES:
+        try:
+            save({"a": torch.zeros(1).to(dtype)})
+        except KeyError:
+            continue
+        found.append(dtype)
+    return found
+
+
+ZIP_DTYPES = accepted(lambda content: torch.save(content, io.BytesIO()))
+LIBRARY_DTYPES = accepted(pytest.importorskip("safetensors.torch").save)
+
 SHARED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 
 
@@ -76,14 +93,14 @@ class TestSafetensors:
     @given(
         st.dictionaries(
             st.text(min_size=1, max_size=6),
-            st.tuples(st.sampled_from(DTYPES), st.lists(st.integers(0, 4), max_size=3)),
+            st.tuples(st.sampled_from(LIBRARY_DTYPES), st.lists(st.integers(0, 4), max_size=3)),
+            min_size=1,  # safetensors 0.4 writes broken JSON for none
             max_size=6,
         ),
         st.data(),
     )
     def test_what_the_library_writes_is_read_back_bit_for_bit(self, path, wanted, data):
         save_file = pytest.importorskip("safetensors.torch").save_file
-        wanted.pop("__metadata__", None)
         written = {n: tensor(s, d, i) for i, (n, (d, s)) in enumerate(wanted.items())}
         save_file(written, path, metadata={"ss_network_dim": "4"})
         read = read_tensors(path)
@@ -91,7 +108,7 @@ class TestSafetensors:
         for name, value in written.items():
             assert (read[name].dtype, read[name].shape) == (value.dtype, value.shape)
             assert raw(read[name]) == raw(value)
-        some = data.draw(st.sets(st.sampled_from(sorted(written)))) if written else set()
+        some = data.draw(st.sets(st.sampled_from(sorted(written))))
         part = read_tensors(path, some)
         assert part.keys() == some
         assert all(raw(part[name]) == raw(written[name]) for name in some)
@@ -100,7 +117,9 @@ class TestSafetensors:
         library = pytest.importorskip("safetensors")
         save_file = pytest.importorskip("safetensors.torch").save_file
         save_file(
-            {f"t{i}": tensor((2, i), d) for i, d in enumerate(DTYPES)}, path, metadata={"a": "ü"}
+            {f"t{i}": tensor((2, i), d) for i, d in enumerate(LIBRARY_DTYPES)},
+            path,
+            metadata={"a": "ü"},
         )
         header = read_model_header(path)
         with library.safe_open(path, framework="pt") as file:
@@ -254,19 +273,19 @@ FORMATS = pytest.mark.parametrize("new_format", [True, False], ids=["zip", "old"
 class TestPickles:
     @FORMATS
     def test_names_types_and_shapes_without_the_data(self, path, new_format):
-        kinds = DTYPES if new_format else OLD_DTYPES
+        kinds = ZIP_DTYPES if new_format else OLD_DTYPES
         save(path, {f"t{i}": tensor((2, i), d) for i, d in enumerate(kinds)}, new_format)
         header = read_pickle_header(path)
         assert header == read_model_header(path)
         assert header.shapes == {f"t{i}": (2, i) for i in range(len(kinds))}
         assert header.tensors["t6"].dtype == "F16"
-        assert not new_format or header.tensors["t11"].dtype == "F8_E4M3"
+        assert len(kinds) < 13 or header.tensors["t11"].dtype == "F8_E4M3"
         assert header.tensors["t5"].size_bytes == 80
         assert header.file_length == path.stat().st_size
 
     @FORMATS
     def test_tensors_are_read_bit_for_bit_and_own_their_memory(self, path, new_format):
-        kinds = DTYPES if new_format else OLD_DTYPES
+        kinds = ZIP_DTYPES if new_format else OLD_DTYPES
         written = {f"t{i}": tensor((2, 3), d, i) for i, d in enumerate(kinds)}
         save(path, written, new_format)
         read = read_tensors(path)

@@ -56,7 +56,8 @@ def _decode(raw: bytes) -> Any:
     except RecursionError:
         raise Fault("not-json", "the header is nested too deeply", "JSON", AGAIN) from None
     except ValueError as error:
-        raise Fault("not-json", f"the header is no JSON ({error})", "", AGAIN) from error
+        found = f"the header cannot be read as JSON ({error})"
+        raise Fault("not-json", found, "", AGAIN) from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
