@@ -108,6 +108,20 @@ def test_bundled_embeddings_are_kept_apart():
     assert not parsed.unknown
 
 
+def test_an_embedding_under_its_token_is_told_by_the_metadata():
+    tensors = {"<cat>": (768,), "unet:0:up": (4, 4), "unet:0:down": (4, 4)}
+    assert parse_file(tensors, {"<cat>": "<embed>"}).embeddings == {"<cat>": ("<cat>",)}
+    assert parse_file(tensors).unknown == ("<cat>",)
+
+
+def test_a_checkpoint_whose_norms_end_in_scale_is_no_network():
+    tensors = {"double_blocks.0.img_attn.norm.key_norm.scale": (128,),
+               "double_blocks.0.img_attn.qkv.weight": (9216, 3072)}
+    parsed = parse_file(tensors)
+    assert parsed.not_a_lora == "denoiser checkpoint"
+    assert not parsed.modules
+
+
 def test_numbered_files_keep_their_class_list():
     metadata = {"unet": '["GEGLU", "Attention"]'}
     assert read("unet:12:up", metadata=metadata) == (
@@ -133,6 +147,7 @@ def test_a_second_adapter_in_one_file_is_listed_as_not_understood():
         (["clip_l", "clip_g"], "textual inversion embedding"),
         (["model.diffusion_model.out.2.weight", "first_stage_model.x"], "checkpoint"),
         (["encoder.conv_in.weight", "decoder.conv_out.weight"], "VAE"),
+        (["768.0.linear.0.weight"], "hypernetwork"),
         (["a.b"], "unknown kind of file"),
         ([], "empty file"),
     ],

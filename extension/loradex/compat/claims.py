@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .families import FAMILIES
+from loradex.compat.families import FAMILIES
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from ..keys.architecture import Architecture
-from ..keys.parse import ParsedFile
-from ..keys.resolve import NameTable
-from ..keys.targets import Shape
-from .claims import claimed_family
-from .facts import Fact, facts_of, fits, of_component
-from .families import FAMILIES, Family
+from loradex.compat.claims import claimed_family
+from loradex.compat.facts import Fact, facts_of, fits, of_component
+from loradex.compat.families import FAMILIES, Family
+from loradex.keys.architecture import Architecture
+from loradex.keys.parse import ParsedFile
+from loradex.keys.resolve import NameTable
+from loradex.keys.targets import Shape
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 Confidence = Literal["high", "medium", "low"]

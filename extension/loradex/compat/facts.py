@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..keys.parse import ParsedFile
-from ..keys.resolve import NameTable, shapes_fit
-from ..keys.signatures import Description, describe
-from ..keys.targets import FileModule, Shape
+from loradex.keys.parse import ParsedFile
+from loradex.keys.resolve import NameTable, shapes_fit
+from loradex.keys.signatures import Description, describe
+from loradex.keys.targets import FileModule, Shape
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from ..keys import configs
-from ..keys.architecture import Architecture
-from ..keys.configs import Config
-from ..keys.derive import derive
-from ..keys.resolve import NameTable, table_of
+from loradex.keys import configs
+from loradex.keys.architecture import Architecture
+from loradex.keys.configs import Config
+from loradex.keys.derive import derive
+from loradex.keys.resolve import NameTable, table_of
 
 
 @dataclass(frozen=True)

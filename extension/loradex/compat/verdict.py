@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import IncompatibleNetworkError
-from ..keys.architecture import Architecture
-from ..keys.parse import ParsedFile
-from ..keys.resolve import NameTable, shapes_fit, table_of
-from ..keys.targets import Shape
-from .detect import OTHER, Detection, ModelDescription, describe_model, detect_network
-from .facts import Fact, facts_of, is_input_variant, of_component
-from .families import family
+from loradex.compat.detect import OTHER, Detection, ModelDescription, describe_model, detect_network
+from loradex.compat.facts import Fact, facts_of, is_input_variant, of_component
+from loradex.compat.families import family
+from loradex.errors import IncompatibleNetworkError
+from loradex.keys.architecture import Architecture
+from loradex.keys.parse import ParsedFile
+from loradex.keys.resolve import NameTable, shapes_fit, table_of
+from loradex.keys.targets import Shape
 
 
 @dataclass(frozen=True)

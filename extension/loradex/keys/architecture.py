@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import NamedTuple
 
-from .targets import Kind, Rows, Shape, Tree
+from loradex.keys.targets import Kind, Rows, Shape, Tree
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from .architecture import Architecture, Builder, Region
-from .targets import Kind, Rows
+from loradex.keys.architecture import Architecture, Builder, Region
+from loradex.keys.targets import Kind, Rows
 
 # transformers >= 5.6 dropped the `text_model.` level of CLIPTextModel (not of
 # CLIPTextModelWithProjection); module names here always carry it.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import InputError
-from .architecture import Architecture
-from .clip import clip_architecture
-from .flux import flux_architecture
-from .sd3 import sd3_architecture
-from .t5 import t5_architecture
-from .unet import unet_architecture
+from loradex.errors import InputError
+from loradex.keys.architecture import Architecture
+from loradex.keys.clip import clip_architecture
+from loradex.keys.flux import flux_architecture
+from loradex.keys.sd3 import sd3_architecture
+from loradex.keys.t5 import t5_architecture
+from loradex.keys.unet import unet_architecture
 
 DERIVATIONS: Mapping[str, Callable[[Mapping[str, Any]], Architecture]] = {
     "UNet2DConditionModel": unet_architecture,

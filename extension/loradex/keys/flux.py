@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .architecture import Architecture, Builder, Leaf, Region
+from loradex.keys.architecture import Architecture, Builder, Leaf, Region
 
 # Defaults of diffusers' FluxTransformer2DModel.
 _DEFAULTS: Mapping[str, Any] = {

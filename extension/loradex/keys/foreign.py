@@ -44,6 +44,7 @@ FOREIGN = (
     Foreign("text encoder", re.compile(
         r"^(?:text_model\.)?(?:encoder\.(?:layers|block)\.\d|embeddings\.token_embedding|shared\.)"
     )),
+    Foreign("hypernetwork", re.compile(r"^\d+\.\d+\.linear\.")),
     Foreign("upscaler", re.compile(r"^(?:body\.\d+\.rdb1\.|model\.1\.sub\.0\.|RRDB_trunk\.)")),
 )
 

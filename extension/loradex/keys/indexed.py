@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 
-from .layouts import Placed
+from loradex.keys.layouts import Placed
 
 _INDEXED = re.compile(r"^(unet|text_encoder|te):(\d+):(up|down)$")
 _DEFAULT_CLASSES = {

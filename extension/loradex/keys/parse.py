@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
-from .foreign import what_it_is
-from .indexed import parse_indexed
-from .layouts import Placed, place
-from .suffixes import WEAK_ROLES, split_key
-from .targets import FileModule, Shape
+from loradex.keys.foreign import what_it_is
+from loradex.keys.indexed import parse_indexed
+from loradex.keys.layouts import Placed, place
+from loradex.keys.suffixes import WEAK_ROLES, split_key
+from loradex.keys.targets import FileModule, Shape
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _BUNDLED = re.compile(r"^bundle_emb\.([^.]+)\.")
@@ -63,9 +63,9 @@ def parse_file(
     for key in sorted(tensors):
         placed, role = _read_key(key, tensors[key], metadata)
         if placed is None:
-            bundled = _BUNDLED.match(key)
+            bundled = _bundled(key, metadata)
             if bundled:
-                embeddings.setdefault(bundled[1], []).append(key)
+                embeddings.setdefault(bundled, []).append(key)
             else:
                 unknown.append(key)
             continue
@@ -76,6 +76,17 @@ def parse_file(
         group.parts[role] = key
         group.layouts[placed.layout] += 1
     return _finish(tensors, groups, embeddings, unknown)
+
+
+def _bundled(key: str, metadata: Mapping[str, str]) -> str:
+    """The name of the embedding that a key belongs to, or ''.
+
+    cloneofsimo's files keep one under its token (`<cat>`) and say so in the metadata.
+    """
+    found = _BUNDLED.match(key)
+    if found:
+        return found[1]
+    return key if metadata.get(key) == "<embed>" else ""
 
 
 def _read_key(
@@ -105,7 +116,7 @@ def _finish(
 ) -> ParsedFile:
     modules: list[FileModule] = []
     counts: Counter[str] = Counter()
-    network = any(not group.parts.keys() <= WEAK_ROLES for group in groups.values())
+    network = any(_is_adapter(group.parts) for group in groups.values())
     for (component, name), group in groups.items():
         parts = _strong_parts(group.parts, network, unknown)
         if not parts:
@@ -119,6 +130,14 @@ def _finish(
         unknown=tuple(sorted(unknown)),
         embeddings={name: tuple(keys) for name, keys in embeddings.items()},
         not_a_lora=what_it_is(tensors, network=network),
+    )
+
+
+def _is_adapter(parts: Mapping[str, str]) -> bool:
+    """Whether a module's tensors are a network's; RMS norms of a checkpoint end in `.scale` too."""
+    return any(
+        role not in WEAK_ROLES and not (role == "set_weight" and key.endswith(".scale"))
+        for role, key in parts.items()
     )
 
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from functools import lru_cache
 from math import prod
 
-from .architecture import Architecture, Leaf, Piece
-from .indexed import split_index
-from .signatures import ANY
-from .targets import FileModule, Rows, Shape, Target, Tree
+from loradex.keys.architecture import Architecture, Leaf, Piece
+from loradex.keys.indexed import split_index
+from loradex.keys.signatures import ANY
+from loradex.keys.targets import FileModule, Rows, Shape, Target, Tree
 
 
 def shapes_fit(delta: Shape, weight: Shape) -> bool:

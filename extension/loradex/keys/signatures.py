@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple
 
-from .targets import Shape
+from loradex.keys.targets import Shape
 
 Parts = Mapping[str, Shape]
 ANY = -1

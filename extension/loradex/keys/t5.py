@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .architecture import Architecture, Builder
-from .targets import Kind
+from loradex.keys.architecture import Architecture, Builder
+from loradex.keys.targets import Kind
 
 # Defaults of transformers' T5Config.
 _DEFAULTS: Mapping[str, Any] = {

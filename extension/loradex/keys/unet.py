@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..errors import InputError
-from .architecture import Architecture, Builder
-from .targets import Kind
+from loradex.errors import InputError
+from loradex.keys.architecture import Architecture, Builder
+from loradex.keys.targets import Kind
 
 _DOWN = {"CrossAttnDownBlock2D": True, "DownBlock2D": False}
 _UP = {"CrossAttnUpBlock2D": True, "UpBlock2D": False}
