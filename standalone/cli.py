@@ -84,10 +84,11 @@ def _generate(arguments: argparse.Namespace) -> int:
 
 
 def _print_result(result: GenerationResult, silent: bool) -> None:
-    if not silent:
-        for line in result.report.lines():
-            print(line)
-        for message in result.messages:
+    lines = [] if silent else result.report.lines()
+    for line in lines:
+        print(line)
+    for message in result.messages:
+        if message not in lines:
             print(f"note: {message}", file=sys.stderr)
     for image in result.images:
         print(image.path)
@@ -99,8 +100,9 @@ def as_json_object(result: GenerationResult) -> dict[str, Any]:
         {"path": str(Path(image.path).resolve()), "seed": image.seed, "infotext": image.infotext}
         for image in result.images
     ]
+    report = result.report.as_dict()
     return {
-        "images": images, "applied": result.report.as_dict(),
+        "images": images, "applied": report["applied"], "notes": report["notes"],
         "messages": list(result.messages), "seconds": round(result.seconds, 3),
     }
 

@@ -82,7 +82,10 @@ class LoadedEngine:
     def _describe_networks(self, job: _Job, report: RunReport) -> Params:
         """The infotext's share of the networks; a file that vanished since has no hash."""
         paths = {}
+        left_out = {row.name for row in report.applied if row.skipped}
         for tag in job.tags:
+            if tag.name in left_out:
+                continue
             with contextlib.suppress(NetworkError):
                 file = self._manager.resolve(tag.name)
                 paths[file.id] = file.path

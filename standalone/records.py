@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from loradex.networks.report import RunReport
     from PIL.Image import Image
 
 DEMO = "demo"
@@ -81,7 +82,7 @@ class GenerationResult:
     """All pictures of a run, what was applied, and what the user should know."""
 
     images: tuple[GeneratedImage, ...]
-    report: Any
+    report: RunReport
     seconds: float
     messages: tuple[str, ...] = ()
 
