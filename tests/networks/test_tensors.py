@@ -198,6 +198,27 @@ class TestSafetensors:
 
 
 class TestSafetensorsFaults:
+    @SHARED
+    @given(st.data())
+    def test_any_damage_is_read_or_told(self, path, data):
+        write(
+            path,
+            {"a": ("F16", (2, 3), bytes(12)), "b": ("F32", (), bytes(4)), "c": ("I8", (0,), b"")},
+        )
+        damaged = bytearray(path.read_bytes())
+        for _ in range(data.draw(st.integers(1, 3))):
+            at = data.draw(st.integers(0, len(damaged) - 1))
+            damaged[at] = data.draw(st.integers(0, 255) | st.sampled_from(b'0123456789"'))
+        path.write_bytes(damaged)
+        for reader in (read_model_header, read_tensors):
+            try:
+                reader(path)
+            except (FileError, BrokenNetworkError) as error:
+                told = str(error)
+            else:
+                continue
+            assert "\n" not in told
+
     def test_a_missing_name_is_named(self, path):
         write(path, {"a": ("U8", (1,), b"x")})
         with pytest.raises(FileError, match="it has no tensor 'b'") as caught:
@@ -211,6 +232,11 @@ class TestSafetensorsFaults:
         with pytest.raises(BrokenNetworkError, match=rf"'a' has the type {dtype}.*torch"):
             read_tensors(path)
         assert raw(read_tensors(path, ["b"])["b"]) == b"x"
+
+    def test_an_empty_tensor_of_an_impossible_shape_is_told(self, path):
+        write(path, {"a": ("U8", (0, 2**62, 2**62), b"")})
+        with pytest.raises(BrokenNetworkError, match="impossible shape"):
+            read_tensors(path)
 
     def test_a_type_of_a_newer_torch_is_told(self, path, monkeypatch):
         write(path, {"a": ("F8_E4M3", (1,), b"x")})

@@ -18,6 +18,7 @@ _MAX_DIGITS = 20
 """Longer than any 64-bit number; Python before 3.10.7 parses huge ones in quadratic time."""
 
 _LARGEST = 2**63 - 1
+_MOST_ELEMENTS = 2**64 - 1
 
 Entry = tuple[str, tuple[int, ...], int, int]
 """dtype, shape, start, stop."""
@@ -71,10 +72,10 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _parse_int(digits: str) -> int:
+def _parse_int(digits: str) -> int | float:
     if len(digits) > _MAX_DIGITS:
         raise ValueError(f"a number with {len(digits)} digits")
-    return int(digits)
+    return -0.0 if digits == "-0" else int(digits)  # no whole number, says the library too
 
 
 def _refuse_constant(word: str) -> Any:
@@ -127,19 +128,17 @@ def _numbers(name: str, field: str, value: Any) -> tuple[int, ...]:
 
 def _check_size(name: str, dtype: str, shape: tuple[int, ...], size_bytes: int) -> None:
     bits = size_bytes * 8
-    if _count(shape, bits) * DTYPE_BITS[dtype] != bits:
+    if _count(shape) * DTYPE_BITS[dtype] != bits:
         found = f"'{clip(name)}' ({dtype} {clip(str(list(shape)))}) has {size_bytes:,} bytes"
         raise Fault("size-mismatch", found, "as many as its shape and dtype say", AGAIN)
 
 
-def _count(shape: tuple[int, ...], limit: int) -> int:
-    """Number of elements; stops above `limit` so that a hostile shape costs nothing."""
-    if 0 in shape:
-        return 0
+def _count(shape: tuple[int, ...]) -> int:
+    """Number of elements; stops above 64 bits, as the library does: hostile shapes cost little."""
     count = 1
     for length in shape:
         count *= length
-        if count > limit:
+        if count > _MOST_ELEMENTS:
             return count
     return count
 

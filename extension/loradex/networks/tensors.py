@@ -92,7 +92,7 @@ def _read(path: Path, file: BinaryIO, names: Collection[str] | None) -> dict[str
     for run in _runs(wanted):
         buffer = _read_run(path, file, header.data_start, run)
         for info in run:
-            tensors[info.name] = _view(buffer, run[0].start, info, dtypes[info.dtype])
+            tensors[info.name] = _view(path.name, buffer, run[0].start, info, dtypes[info.dtype])
     if stamp(os.fstat(file.fileno())) != stamp(before):
         raise changed(path)
     return {info.name: tensors[info.name] for info in wanted}
@@ -138,7 +138,17 @@ def _read_run(path: Path, file: BinaryIO, data_start: int, run: list[TensorInfo]
     return torch.frombuffer(buffer, dtype=torch.uint8)
 
 
-def _view(buffer: torch.Tensor, origin: int, info: TensorInfo, dtype: torch.dtype) -> torch.Tensor:
+def _empty(subject: str, info: TensorInfo, dtype: torch.dtype) -> torch.Tensor:
+    try:
+        return torch.empty(info.shape, dtype=dtype)
+    except RuntimeError as error:  # [0, 2**62, 2**62] has no elements, but no strides either
+        found = f"'{info.name}' has the impossible shape {list(info.shape)}"
+        raise BrokenNetworkError(subject, found) from error
+
+
+def _view(
+    subject: str, buffer: torch.Tensor, origin: int, info: TensorInfo, dtype: torch.dtype
+) -> torch.Tensor:
     """One tensor of a run, without a copy where its address allows that.
 
     A view needs an offset that is a multiple of the element size. The format does not promise
@@ -146,7 +156,7 @@ def _view(buffer: torch.Tensor, origin: int, info: TensorInfo, dtype: torch.dtyp
     """
     data = buffer[info.start - origin : info.stop - origin]
     if not math.prod(info.shape):
-        return torch.empty(info.shape, dtype=dtype)
+        return _empty(subject, info, dtype)
     size = torch.empty(0, dtype=dtype).element_size()
     if data.storage_offset() % size or data.data_ptr() % size:
         data = data.clone()
