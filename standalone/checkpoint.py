@@ -203,7 +203,7 @@ def _load_parts(
             folder, subfolder=f"text_encoder{suffix}", **local)
         # The option for the format is called differently in transformers 4 and 5.
         model = model.to(dtype).requires_grad_(False).eval()
-        encoders.append(TextEncoder(model, _folder_tokenizer(folder, suffix)))
+        encoders.append(TextEncoder(model, _folder_tokenizer(folder, suffix, model)))
     if not encoders:
         raise FileError(
             f"checkpoint {folder}", "has no CLIP text encoder", "text_encoder",
@@ -212,7 +212,7 @@ def _load_parts(
     return unet.requires_grad_(False).eval(), vae.requires_grad_(False).eval(), tuple(encoders)
 
 
-def _folder_tokenizer(folder: Path, suffix: str) -> Any:
+def _folder_tokenizer(folder: Path, suffix: str, model: Any) -> Any:
     """The folder's own tokenizer; CLIP's, which is part of the project, where it has none."""
     from transformers import CLIPTokenizer
 
@@ -221,7 +221,7 @@ def _folder_tokenizer(folder: Path, suffix: str) -> Any:
     place = folder / f"tokenizer{suffix}"
     if (place / "tokenizer.json").exists() or (place / "vocab.json").exists():
         return CLIPTokenizer.from_pretrained(place, local_files_only=True)
-    return clip_tokenizer("!" if suffix else END)
+    return clip_tokenizer("!" if _is_open_clip(model) else END)
 
 
 def _folder_name(folder: Path, checkpoint: str) -> str:
@@ -232,9 +232,12 @@ def family_of(unet: Any, encoders: tuple[TextEncoder, ...]) -> str:
     """`sdxl` has the added time and text embedding; `sd2` is fed by open_clip's wider encoder."""
     if unet.config.addition_embed_type == "text_time":
         return "sdxl"
-    # open_clip's encoders use gelu, OpenAI's quick_gelu: the width alone would misread a toy.
-    config = encoders[0].model.config
-    return "sd2" if config.hidden_act == "gelu" and config.hidden_size == 1024 else "sd1"
+    return "sd2" if _is_open_clip(encoders[0].model) else "sd1"
+
+
+def _is_open_clip(model: Any) -> bool:
+    """open_clip's encoders (SD 2, the second of SDXL) use gelu, OpenAI's quick_gelu."""
+    return bool(model.config.hidden_act == "gelu")
 
 
 def encoders_to(
