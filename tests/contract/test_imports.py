@@ -42,3 +42,16 @@ def test_everything_that_reads_files_runs_without_torch(root: Path) -> None:
     done = run_python(root, "-c", code)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize("args", [["--help"], ["generate", "--help"]])
+def test_help_does_not_load_torch(root: Path, args: list[str]) -> None:
+    code = (
+        "import sys; from standalone.cli import main\n"
+        "try: main(sys.argv[1:])\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        f"print('loaded:', *[m for m in {HEAVY} if m in sys.modules])"
+    )
+    done = run_python(root, "-c", code, *args)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].strip() == "loaded:"

@@ -1,0 +1,105 @@
+"""The standalone's app: the same session as the command line, in a browser on this machine."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from pathlib import Path
+
+import gradio as gr
+from loradex.errors import InputError
+
+from standalone.records import DEMO, Settings
+from standalone.session import Session
+from standalone.ui.generate_tab import GenerateTab
+from standalone.ui.runs import Runs
+
+STYLE = Path(__file__).parent / "ui" / "app.css"
+SCRIPT = Path(__file__).parent / "ui" / "app.js"
+PORTS_TRIED = 20
+CACHE = (3600, 86400)
+"""Gradio's copies of shown pictures: looked at every hour, removed after a day, all at the end."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+HEADER = (
+    "<h1>Loradex</h1><p>Every LoRA exactly as it was trained, and a reason when it cannot be.</p>"
+)
+
+
+def build(session: Session, runs: Runs, checkpoint: str = DEMO) -> gr.Blocks:
+    """All tabs, connected to one session."""
+    with gr.Blocks(title="Loradex", analytics_enabled=False, delete_cache=CACHE) as app:
+        gr.HTML(HEADER, elem_id="header")
+        with gr.Tabs(), gr.Tab("Generate", id="generate"):
+            tab = GenerateTab(session, runs, checkpoint)
+        app.unload(tab.leave)
+    return app
+
+
+def theme() -> gr.themes.Base:
+    """System fonts only: the app must look the same without a network."""
+    plain = {
+        f"block_{part}_{what}{mode}": value
+        for part in ("title", "label") for mode in ("", "_dark")
+        for what, value in (("background_fill", "transparent"),
+                            ("text_color", "*body_text_color_subdued"))
+    }
+    return gr.themes.Soft(
+        primary_hue="indigo", neutral_hue="slate", radius_size="md", spacing_size="sm",
+        font=["system-ui", "Segoe UI", "sans-serif"],
+        font_mono=["ui-monospace", "Consolas", "monospace"],
+    ).set(**plain, block_title_padding="0", block_title_text_weight="500",
+          block_title_text_size="*text_sm")
+
+
+def launch(
+    settings: Settings,
+    host: str = "127.0.0.1",
+    port: int = 7861,
+    open_browser: bool = True,
+    checkpoint: str = DEMO,
+) -> None:
+    """Serve the app until Ctrl+C; `port` or the next free one is used.
+
+    Raises:
+        InputError: no port is free, or the address is not one of this machine.
+    """
+    session = Session(settings)
+    runs = Runs(session)
+    app = build(session, runs, checkpoint)
+    _, url, _ = app.launch(
+        server_name=host, server_port=free_port(host, port), inbrowser=open_browser, share=False,
+        prevent_thread_lock=True, quiet=True, ssr_mode=False, run_history=False, mcp_server=False,
+        pwa=False, enable_monitoring=False, footer_links=[], theme=theme(), css_paths=STYLE,
+        js=SCRIPT.read_text(encoding="utf-8"),
+        allowed_paths=[str(settings.output_dir.absolute())],
+    )
+    print(f"Loradex runs at {url} (Ctrl+C ends it)", flush=True)
+    if host not in LOOPBACK:
+        print("Everyone who can reach this address can use it: there is no login.", flush=True)
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        print("Ending.", flush=True)
+    finally:
+        runs.cancel_all()
+        app.close(verbose=False)
+        session.close()
+
+
+def free_port(host: str, first: int) -> int:
+    """`first`, or the next port that nobody listens on."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for port in range(first, first + PORTS_TRIED):
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                reason = error.strerror or str(error)
+                continue
+            return port
+    raise InputError(
+        f"--host {host} --port {first}", f"cannot listen there ({reason})",
+        f"a free port from {first} to {first + PORTS_TRIED - 1}", "Name another one with --port.",
+    )

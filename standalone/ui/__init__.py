@@ -1,0 +1,1 @@
+"""The parts of the Gradio app; `standalone.app` puts them together."""

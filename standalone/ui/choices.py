@@ -1,0 +1,79 @@
+"""What the form offers: checkpoints, networks, sizes and prompts to begin with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from loradex.catalog.names import NetworkIndex
+from loradex.errors import LoradexError
+from loradex.files.header import read_header
+
+from standalone.demo import DEMO_CHECKPOINT
+from standalone.records import DEMO
+from standalone.samplers import AUTOMATIC, resolve_sampler
+from standalone.session import Session
+
+USUAL_SIDE, SDXL_SIDE = 512, 1024
+DEMO_PROMPTS = (
+    "a red circle on a blue background",
+    "a green square on a white background",
+)
+
+
+def checkpoint_choices(session: Session) -> list[tuple[str, str]]:
+    """(label, value) of every checkpoint that is at hand."""
+    return [
+        ("Demo (draws shapes)" if name == DEMO else Path(name).name, name)
+        for name in session.checkpoints()
+    ]
+
+
+def network_choices(session: Session, checkpoint: str) -> list[str]:
+    """The shortest name of each network that a tag can use with this checkpoint."""
+    index = NetworkIndex(session.networks(checkpoint))
+    return sorted((index.short_name(file) for file in index.files), key=str.casefold)
+
+
+def schedule_choices(sampler: str) -> list[str]:
+    """The schedules that a sampler can follow."""
+    return [AUTOMATIC, *resolve_sampler(sampler)[0].schedules]
+
+
+def starting_prompts(session: Session, checkpoint: str) -> list[str]:
+    """Prompts to click: the demo's captions, the last one with its first network."""
+    if checkpoint != DEMO:
+        return []
+    names = network_choices(session, checkpoint)
+    with_network = [f"{DEMO_PROMPTS[0]} <lora:{names[0]}:0.8>"] if names else []
+    return [*DEMO_PROMPTS, *with_network]
+
+
+def usual_side(checkpoint: str) -> int:
+    """The side in pixels that a checkpoint draws best, as far as its files tell at a glance."""
+    path = DEMO_CHECKPOINT if checkpoint == DEMO else Path(checkpoint).expanduser()
+    if path.is_dir():
+        return _side_of_folder(path)
+    if path.suffix.lower() == ".safetensors" and path.is_file():
+        return _side_of_file(path)
+    return SDXL_SIDE if "xl" in path.name.lower() else USUAL_SIDE
+
+
+def _side_of_folder(folder: Path) -> int:
+    """Latent size times the VAE's reduction, both from the configurations."""
+    try:
+        unet = json.loads((folder / "unet" / "config.json").read_text(encoding="utf-8"))
+        vae = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
+        reduction: int = 2 ** (len(vae["block_out_channels"]) - 1)
+        return int(unet["sample_size"]) * reduction
+    except (OSError, ValueError, KeyError, TypeError):
+        return USUAL_SIDE
+
+
+def _side_of_file(path: Path) -> int:
+    """SDXL's second text encoder gives it away; reading the header costs milliseconds."""
+    try:
+        names = read_header(path).tensors
+    except LoradexError:
+        return USUAL_SIDE  # loading it will name the fault
+    return SDXL_SIDE if any(n.startswith("conditioner.embedders.1.") for n in names) else USUAL_SIDE

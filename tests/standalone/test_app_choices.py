@@ -1,0 +1,61 @@
+"""What the form offers before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+
+from standalone.records import DEMO, Settings
+from standalone.session import Session
+from standalone.ui import choices
+
+
+def safetensors(path: Path, *names: str) -> Path:
+    tensors = {
+        name: {"dtype": "F16", "shape": [1], "data_offsets": [2 * place, 2 * place + 2]}
+        for place, name in enumerate(names)
+    }
+    header = json.dumps(tensors).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(2 * len(names)))
+    return path
+
+
+def test_networks_have_the_shortest_name_that_is_theirs_alone(tmp_path: Path) -> None:
+    for name in ("ink", "a/gold", "b/gold", "Zebra"):
+        safetensors(tmp_path / f"{name}.safetensors", "lora_unet_x.lora_up.weight")
+    session = Session(Settings(lora_dirs=(tmp_path,)))
+    assert choices.network_choices(session, DEMO) == ["a/gold", "b/gold", "ink", "Zebra"]
+    assert choices.starting_prompts(session, DEMO)[-1].endswith("<lora:a/gold:0.8>")
+    assert choices.starting_prompts(session, "other") == []
+
+
+def test_checkpoints_that_are_at_hand_are_offered(tmp_path: Path) -> None:
+    safetensors(tmp_path / "sub" / "real.safetensors", "x")
+    session = Session(Settings(checkpoint_dirs=(tmp_path,)))
+    labels = {value: label for label, value in choices.checkpoint_choices(session)}
+    assert labels[str(tmp_path / "sub" / "real.safetensors")] == "real.safetensors"
+    assert DEMO in labels
+
+
+def test_the_size_follows_the_checkpoint(tmp_path: Path) -> None:
+    sdxl = safetensors(tmp_path / "a.safetensors", "conditioner.embedders.1.model.ln_final.weight")
+    sd15 = safetensors(tmp_path / "b.safetensors", "cond_stage_model.transformer.x")
+    broken = tmp_path / "c.safetensors"
+    broken.write_bytes(b"<html>")
+    folder = tmp_path / "folder"
+    for part, config in (("unet", {"sample_size": 96}), ("vae", {"block_out_channels": [1] * 4})):
+        (folder / part).mkdir(parents=True)
+        (folder / part / "config.json").write_text(json.dumps(config))
+    sides = [choices.usual_side(str(path)) for path in (sdxl, sd15, broken, folder, tmp_path)]
+    assert sides == [1024, 512, 512, 768, 512]
+    assert choices.usual_side("stabilityai/sdxl-turbo") == 1024
+    assert choices.usual_side("no/such-model") == 512
+
+
+@pytest.mark.parametrize("sampler", ["Euler a", "DDIM", "DPM++ 2M"])
+def test_schedules_begin_with_automatic(sampler: str) -> None:
+    assert choices.schedule_choices(sampler)[0] == "Automatic"
