@@ -2,6 +2,8 @@
 
 import gzip
 import json
+from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,9 @@ from loradex.compat.families import FAMILIES, family
 from loradex.keys import configs
 from loradex.keys.flux import flux_architecture
 from loradex.keys.parse import parse_file
+from loradex.keys.resolve import Resolver
+from loradex.keys.signatures import describe
+from loradex.keys.targets import Rows
 from loradex.keys.unet import unet_architecture
 
 HEADERS = sorted((Path(__file__).parents[1] / "data" / "headers").glob("*.json.gz"))
@@ -34,6 +39,24 @@ def test_a_header_has_exactly_its_family(name):
     assert found.candidates == (truth,)
     assert found.family == truth
     assert found.evidence
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_modules_of_a_header_write_disjoint_rows_of_its_model(name):
+    """Translation is injective: no two modules of a file share a row of the model."""
+    tensors, truth = recorded(name)
+    resolver = Resolver(family(truth).architectures())
+    written = defaultdict(list)
+    for module in parse_file(tensors).modules:
+        extent = describe({role: tensors[key] for role, key in module.parts.items()}).extent
+        targets = resolver.resolve(module, extent)
+        assert targets
+        for target in targets:
+            rows = target.rows or Rows(0, target.shape[0])
+            written[target.component, target.module].append((rows.start, rows.stop))
+    for spans in written.values():
+        spans.sort()
+        assert all(first[1] <= second[0] for first, second in pairwise(spans))
 
 
 def test_every_known_family_has_a_header():
@@ -77,6 +100,13 @@ def test_metadata_never_overrules_the_shapes_and_the_contradiction_is_told():
     assert found.candidates == ("sdxl",)
     assert found.confidence == "low"
     assert "ss_base_model_version says 'sd_v1', against the shapes" in found.evidence
+
+
+def test_a_word_that_is_no_family_here_only_lowers_the_confidence():
+    tensors, _ = recorded("flux1-kohya-t5")
+    found = detect(tensors, {"modelspec.architecture": "chroma/lora"})
+    assert (found.candidates, found.confidence) == (("flux1",), "medium")
+    assert any("no family known here" in line for line in found.evidence)
 
 
 def test_one_foreign_module_makes_the_family_unknown_and_the_nearest_is_named():

@@ -50,6 +50,9 @@ Q = "down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
         ("mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_out_lora.up.weight",
          ("denoiser", "mid_block_attentions_0_transformer_blocks_0_attn1_to_out_0",
           "diffusers_old_processor")),
+        ("unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_k_lora.alpha_", None),
+        ("text_encoder.text_model.encoder.layers.1.self_attn.to_out_lora.up.weight",
+         ("te", "text_model_encoder_layers_1_self_attn_out_proj", "diffusers_old_processor")),
         ("base_model.model.conv_in.lora_B.weight",
          ("denoiser", "conv_in", "peft_base_model_diffusers")),
         ("base_model.model.double_blocks.0.img_attn.qkv.lora_B.weight",
@@ -96,6 +99,19 @@ def test_a_file_that_mixes_layouts_has_one_module():
     assert set(module.parts) == {"up", "down", "alpha"}
     assert parsed.layouts == {"diffusers_peft_transformer": 2, "onetrainer_flat": 1}
     assert parsed.layout == "diffusers_peft_transformer"
+
+
+def test_an_alpha_of_an_old_processor_joins_its_factors():
+    stem = "unet.mid_block.attentions.0.transformer_blocks.0.attn1.processor.to_k_lora"
+    tensors = {f"{stem}.up.weight": (4, 2), f"{stem}.down.weight": (2, 4), f"{stem}.alpha": ()}
+    (module,) = parse_file(tensors).modules
+    assert set(module.parts) == {"up", "down", "alpha"}
+
+
+def test_a_face_id_adapter_is_named_though_it_carries_lora_factors():
+    tensors = {"image_proj.proj.0.weight": (4, 4), "ip_adapter.0.to_q_lora.down.weight": (2, 4),
+               "ip_adapter.0.to_q_lora.up.weight": (4, 2)}
+    assert parse_file(tensors).not_a_lora == "IP-Adapter"
 
 
 def test_bundled_embeddings_are_kept_apart():

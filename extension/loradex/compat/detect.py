@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from loradex.compat.claims import claimed_family
+from loradex.compat.claims import Claim, claimed_family
 from loradex.compat.facts import Fact, facts_of, fits, of_component
 from loradex.compat.families import FAMILIES, Family
 from loradex.keys.architecture import Architecture
@@ -105,20 +105,29 @@ def _decide(
             confidence = "medium" if len(left) < before else confidence
     claim = claimed_family(metadata)
     if claim is not None:
-        said = f"{claim.field} says '{claim.value}'"
-        chosen = [one for one in left if one.id == claim.family]
-        if chosen and len(left) > 1:
-            left, confidence = chosen, "medium"
-        elif not chosen:
-            confidence = "low"
-            said += ", against the shapes"
-        evidence.append(said)
+        left, confidence = _weighed(left, confidence, claim, evidence)
     if len(left) > 1:
         confidence = "low"
     elif confidence == "high" and modules and _is_excerpt(left[0], modules):
         confidence = "medium"
     evidence.extend(f"{name} networks have the same layers" for name in left[0].lookalikes)
     return Detection(tuple(one.id for one in left), confidence, tuple(evidence))
+
+
+def _weighed(
+    left: list[Family], confidence: Confidence, claim: Claim, evidence: list[str]
+) -> tuple[list[Family], Confidence]:
+    """What a claim adds: it chooses between families that the shapes leave, and never more."""
+    said = f"{claim.field} says '{claim.value}'"
+    chosen = [one for one in left if one.id == claim.family]
+    if chosen:
+        evidence.append(said)
+        return (chosen, "medium") if len(left) > 1 else (left, confidence)
+    if claim.family:
+        evidence.append(f"{said}, against the shapes")
+        return left, "low"
+    evidence.append(f"{said}, which is no family known here")
+    return left, "medium" if confidence == "high" else confidence
 
 
 def _narrowed(

@@ -22,7 +22,9 @@ class Foreign:
 FOREIGN = (
     Foreign("ControlNet-LLLite", re.compile(r"^lllite_"), certain=True),
     Foreign("Control-LoRA", re.compile(r"^lora_controlnet$"), certain=True),
-    Foreign("IP-Adapter", re.compile(r"(?:^|\.)(?:ip_adapter|image_proj\b|ip_adapter_proj_model)")),
+    Foreign("IP-Adapter", re.compile(
+        r"^(?:ip_adapter\.|image_proj\.|ip_adapter_proj_model\.)|\.processor\.ip_adapter_"
+    ), certain=True),  # FaceID files carry LoRA factors beside the adapter
     Foreign("ControlNet", re.compile(
         r"^(?:control_model\.|controlnet_|input_hint_block\.|zero_convs\.|controlnet_cond_embedding)"
     )),
@@ -42,7 +44,7 @@ FOREIGN = (
         r"|transformer_blocks)\.\d+\..*\.weight$"
     )),
     Foreign("text encoder", re.compile(
-        r"^(?:text_model\.)?(?:encoder\.(?:layers|block)\.\d|embeddings\.token_embedding|shared\.)"
+        r"^(?:text_model\.)?(?:encoder\.layers\.\d+\.(?:self_attn|mlp)|encoder\.block\.\d|embeddings\.token_embedding|shared\.)"
     )),
     Foreign("hypernetwork", re.compile(r"^\d+\.\d+\.linear\.")),
     Foreign("upscaler", re.compile(r"^(?:body\.\d+\.rdb1\.|model\.1\.sub\.0\.|RRDB_trunk\.)")),

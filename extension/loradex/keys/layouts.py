@@ -105,6 +105,10 @@ def place(stem: str, key: str) -> Placed:
 def _dotted(component: str, rest: str, rule: str, prefix: str, key: str) -> Placed:
     if ".processor." in rest:
         return _processor(component, rest)
+    old_encoder = _OLD_ENCODER.match(rest) if component.startswith("te") else None
+    if old_encoder:
+        name = f"{old_encoder[1]}.{old_encoder[2]}_proj"
+        return Placed(component, _flat(name), "diffusers_old_processor")
     if rule in ("comfy_text_encoders", "ldm_text_encoder"):
         return Placed(component, _flat(_TE_LEVEL.sub("", rest)), rule)
     if rule == "kohya_oft":
@@ -146,6 +150,8 @@ def _component_by_name(name: str) -> str:
     return "denoiser" if namespace(name) else ""
 
 
+# Text encoders of diffusers 0.15 .. 0.17 were trained under the processor's names.
+_OLD_ENCODER = re.compile(r"^(.*\.self_attn)\.to_(q|k|v|out)(?:_lora)?$")
 _XLABS = re.compile(r"^(double|single)_blocks\.(\d+)\.processor\.(qkv|proj)(?:#(\d))?$")
 
 
@@ -154,7 +160,7 @@ def _processor(component: str, stem: str) -> Placed:
     xlabs = _XLABS.match(stem)
     if xlabs:
         return Placed("denoiser", _xlabs_name(xlabs), "xlabs_processor")
-    name = stem.replace(".processor.", ".")
+    name = stem.replace(".processor.", ".").removesuffix("_lora")
     if name.endswith(".to_out"):
         name += ".0"
     if "motion_modules." in name:

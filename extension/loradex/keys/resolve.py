@@ -9,8 +9,8 @@ from functools import lru_cache
 from math import prod
 
 from loradex.keys.architecture import Architecture, Leaf, Piece
+from loradex.keys.factors import ANY
 from loradex.keys.indexed import split_index
-from loradex.keys.signatures import ANY
 from loradex.keys.targets import FileModule, Rows, Shape, Target, Tree
 
 
