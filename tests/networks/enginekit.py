@@ -109,6 +109,10 @@ def network(
     return Network(
         id=id_, name=Path(id_).stem, path=Path(id_), size=1, mtime_ns=mtime_ns,
         modules=tuple(loaded), faults=faults, parsed=parsed, metadata={},
+        shapes={
+            f"{name}.{role}": tuple(tensor.shape)
+            for name, parts in modules.items() for role, tensor in parts.items()
+        },
     )
 
 

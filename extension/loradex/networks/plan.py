@@ -179,7 +179,8 @@ class _Draft:
                           *(one.component for one in self.misfit),
                           *(self._component_of(name.split(".")[0]) for name in self.faults)])
         hits = Counter(self.matched.values())
-        doubtful = not self.edits or any(one.component in DENOISERS for one in self.misfit)
+        fatal = any(one.component in DENOISERS for one in self.misfit)
+        doubtful = not self.refused and (fatal or not self.edits)
         return Plan(
             subject=self.network.name, title=self.model.title, edits=tuple(self.edits),
             matched=tuple(self.matched), unmatched=tuple(self.unmatched),

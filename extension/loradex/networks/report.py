@@ -35,7 +35,7 @@ class Applied:
     def line(self) -> str:
         """`NAME  unet 64/64  te 12/12  0.03 s`, or the reason why it was left out."""
         if self.skipped:
-            return f"{self.name}  skipped: {self.skipped}"
+            return f"{self.name}  skipped: {self.skipped.removeprefix(f'{self.name}: ')}"
         if not self.components:
             return f"{self.name}  off (strength 0)"
         counts = [f"{component} {count}" for component, count in self.components.items()]
