@@ -40,12 +40,19 @@ def test_glora_tells_its_old_form_from_its_new_one():
     assert seen(**new) == seen(**old) == ("glora", (8, 6), 2)
 
 
+def test_a_glora_core_gives_the_kernel():
+    cored = {"a1": (6, 2), "a2": (2, 6), "b1": (8, 2, 1, 1), "b2": (2, 6, 1, 1),
+             "bm": (2, 2, 3, 3)}
+    assert seen(**cored) == ("glora", (8, 6, 3, 3), 2)
+
+
 def test_rotations_tell_one_side_of_the_weight():
     assert describe({"oft_blocks": (4, 2, 2)}).extent == (8, -1)
     assert describe({"oft_diag": (4, 2, 2)}).variant == "old"
     assert describe({"oft_blocks": (3, 4, 2, 2)}).type == "boft"
     assert describe({"oft_r": (4, 6)}).extent == (-1, 16)
     assert describe({"boft_r": (1, 4, 2, 2), "boft_s": (6, 1)}).extent == (6, 8)
+    assert describe({"boft_r": (1, 4, 2, 2), "boft_s": (1, 6)}).extent == (6, 8)
     assert describe({"oft_blocks": (4, 2, 2)}).shape is None
 
 

@@ -109,7 +109,7 @@ def read_glora(parts: Parts) -> Found:
     old: a1 [r, in]  a2 [in, r]  b1 [r, in]  b2 [out, r]
     """
     a1, a2, b1, b2 = (parts[name] for name in ("a1", "a2", "b1", "b2"))
-    kernel = next((s[2:] for s in (b2, b1) if prod(s[2:]) > 1), ())
+    kernel = next((s[2:] for s in (parts.get("bm", ()), b2, b1) if prod(s[2:]) > 1), ())
     if a1[0] == a2[1] == b2[1] and a1[1] == a2[0] and b1[1] == b2[0]:
         return Found((b1[0], b2[1], *kernel), a2[0], "new")
     if a1[1] == a2[0] == b1[1] and a1[0] == a2[1] and b1[0] == b2[1]:
@@ -145,11 +145,11 @@ def read_peft_oft(parts: Parts) -> Found:
 
 
 def read_peft_boft(parts: Parts) -> Found:
-    """boft_R: [stages, blocks, size, size], in = blocks * size; boft_s: [out, 1]"""
+    """boft_R: [stages, blocks, size, size], in = blocks * size; boft_s: [out, 1] or [1, out]"""
     _, blocks, size, size2 = parts["boft_r"]
     scale = parts.get("boft_s")
     problem = _mismatch(("rows", size, "columns", size2))
-    return Found((scale[0] if scale else ANY, blocks * size), None, "", problem)
+    return Found((prod(scale) if scale else ANY, blocks * size), None, "", problem)
 
 
 def read_ia3(parts: Parts) -> Found:
