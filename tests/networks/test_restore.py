@@ -290,6 +290,18 @@ def test_a_cast_model_keeps_its_networks_and_can_still_be_restored() -> None:
     assert_same_bits(snapshot(model), before)
 
 
+def test_a_model_that_changes_its_memory_format_keeps_it_through_restore() -> None:
+    model = toy_model()
+    before = snapshot(model)
+    patcher = Patcher(model)
+    patcher.apply([StackEntry(NETWORKS[0])])
+    model.components["unet"].root.to(memory_format=torch.channels_last)
+    patcher.restore()
+    weight = parameter(model, "unet.conv.weight")
+    assert weight.is_contiguous(memory_format=torch.channels_last)
+    assert_same_bits(snapshot(model), before)
+
+
 def test_tied_weights_are_one_weight() -> None:
     model = toy_model()
     text = model.components["te"].root
