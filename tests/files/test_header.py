@@ -79,6 +79,11 @@ class TestValidFiles:
         start = parse(content).data_start
         assert parse_header(content[:start], length, "x") == parse(content)
 
+    def test_less_than_the_header_is_not_read_as_one(self):
+        content = frame({"a": entry()}, bytes(4))
+        with pytest.raises(IncompleteFileError, match="cut while it was read"):
+            parse_header(content[:20], len(content), "x")
+
     @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(files())
     def test_reading_from_disk_equals_parsing(self, tmp_path, case):

@@ -493,6 +493,24 @@ class TestDamagedPickles:
         with pytest.raises(FileError, match="holds no tensors with names"):
             read_tensors(path)
 
+    def test_a_dictionary_that_holds_itself_is_read_once(self, path):
+        loop = {"w": torch.ones(2)}
+        for index in range(50):
+            loop[f"again{index}"] = loop
+        many = {"x": loop}
+        for _ in range(10):
+            many = {"a": many, "b": many}
+        save(path, many)
+        assert read_pickle_header(path).shapes == {"a." * 10 + "x.w": (2,)}
+
+    def test_dictionaries_nested_beyond_reason_are_told(self, path):
+        content = {"w": torch.ones(2)}
+        for _ in range(40):
+            content = {"a": content}
+        save(path, content)
+        with pytest.raises(FileError, match="nested more than 16 deep"):
+            read_tensors(path)
+
     def test_a_sparse_tensor_is_told(self, path):
         save(path, {"a": torch.eye(3).to_sparse()})
         with pytest.raises(FileError, match="'a' is a sparse tensor"):

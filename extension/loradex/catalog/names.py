@@ -129,8 +129,6 @@ def _fold(parts: Parts) -> Parts:
 
 def _bare(parts: Parts) -> Parts:
     """The same parts without a model suffix at the end."""
-    if not parts:
-        return parts
     *folders, last = parts
     if last.lower().endswith(SUFFIXES):
         last = PurePosixPath(last).stem

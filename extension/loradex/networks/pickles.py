@@ -91,8 +91,6 @@ def _load(path: Path, file: BinaryIO, device: str) -> Any:
             # torch advises on the pickle's protocol; what cannot be read is an error anyway.
             warnings.simplefilter("ignore", UserWarning)
             return torch.load(file, map_location=device, weights_only=True)
-    except RecursionError as error:
-        raise _damaged(path, "it is nested too deeply") from error
     except _DAMAGE as error:
         raise _refusal(path, error) from error
 
@@ -168,15 +166,29 @@ def _globals(stream: BinaryIO) -> Iterator[str]:
                 texts.append(value)
 
 
-def _flatten(path: Path, state: Any, prefix: str = "", depth: int = 0) -> Iterator[tuple[str, Any]]:
-    """Tensors of nested dictionaries, with the keys joined by dots."""
-    if not isinstance(state, Mapping) or depth > _MAX_NESTING:
-        return
-    for key, value in state.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, torch.Tensor):
-            if value.layout is not torch.strided:
-                raise FileError(path.name, f"'{name}' is a sparse tensor", "plain tensors")
-            yield name, value.detach()
-        else:
-            yield from _flatten(path, value, f"{name}.", depth + 1)
+def _flatten(path: Path, state: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    """Tensors of nested dictionaries, with the keys joined by dots.
+
+    Each dictionary is entered once: a pickle can hold one in itself, or many times over.
+    """
+    entered: set[int] = set()
+
+    def walk(inner: Any, prefix: str, depth: int) -> Iterator[tuple[str, torch.Tensor]]:
+        if not isinstance(inner, Mapping) or id(inner) in entered:
+            return
+        if depth > _MAX_NESTING:
+            raise _damaged(path, f"its dictionaries are nested more than {_MAX_NESTING} deep")
+        entered.add(id(inner))
+        for key, value in inner.items():
+            if isinstance(value, torch.Tensor):
+                yield f"{prefix}{key}", _plain(path, f"{prefix}{key}", value)
+            else:
+                yield from walk(value, f"{prefix}{key}.", depth + 1)
+
+    return walk(state, "", 0)
+
+
+def _plain(path: Path, name: str, value: torch.Tensor) -> torch.Tensor:
+    if value.layout is not torch.strided:
+        raise FileError(path.name, f"'{name}' is a sparse tensor", "plain tensors", code="sparse")
+    return value.detach()
