@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from loradex.compat.families import FAMILIES, family
-from loradex.keys.derive import DERIVATIONS
+from loradex.errors import InputError
+from loradex.keys.derive import DERIVATIONS, derive
 
 PAGE = Path(__file__).parents[2] / "docs" / "adding-a-family.md"
 
@@ -18,6 +20,16 @@ def test_the_worked_example_of_the_page_runs():
     known, shown = family("ssd-1b"), scope["ssd_1b"]
     assert (shown.id, shown.title, shown.feature) == (known.id, known.title, known.feature)
     assert shown.parts == known.parts
+
+
+def test_a_class_without_a_derivation_is_refused_by_name():
+    with pytest.raises(InputError, match="a WanTransformer3DModel; expected CLIPTextModel"):
+        derive("WanTransformer3DModel", {})
+
+
+def test_a_block_that_no_derivation_knows_is_refused_by_name():
+    with pytest.raises(InputError, match="down_block_types 'AttnDownBlock2D'"):
+        derive("UNet2DConditionModel", {"down_block_types": ("AttnDownBlock2D",) * 4})
 
 
 def test_every_part_of_every_family_has_a_derivation():

@@ -62,6 +62,7 @@ def test_types_without_factors():
     assert seen(set_weight=(8,)) == ("set", (8,), None)
     assert seen(ia3_l=(8, 1))[0] == "ia3"
     assert seen(ia3_weight=(8,), on_input=())[0] == "ia3"
+    assert seen(ia3_l=(1, 8, 1, 1))[0] == "ia3"
     assert seen(diff_b=(8,)) == ("bias", None, None)
     assert seen(bias_indices=(2, 5), bias_values=(5,), bias_size=(2,))[0] == "sparse-bias"
     assert seen(embedding_a=(2, 100), embedding_b=(8, 2)) == ("embedding", (100, 8), 2)
@@ -86,6 +87,12 @@ def test_dora_comes_on_top_of_a_low_rank_type(magnitude):
         ({"a1": (6, 2)}, "without a2"),
         ({"oft_r": (4, 7)}, "no triangle"),
         ({"oft_blocks": (4, 2)}, "impossible shapes"),
+        ({"up": (8, 2, 3, 3), "down": (2, 6)}, "up has a kernel"),
+        ({"hada_w1_a": (2, 8), "hada_w1_b": (2, 6), "hada_w2_a": (2, 8), "hada_w2_b": (2, 6),
+          "hada_t1": (2, 2, 3, 3)}, "without the other"),
+        ({"a1": (6, 2), "a2": (3, 6), "b1": (8, 2), "b2": (2, 7)}, "neither form of GLoRA"),
+        ({"w_norm": (8,), "b_norm": (9,)}, "w_norm [8], b_norm [9]"),
+        ({"on_input": ()}, "on_input without weight"),
         ({"alpha": ()}, "only alpha"),
         ({}, "only nothing"),
     ],

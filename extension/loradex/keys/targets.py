@@ -37,7 +37,8 @@ class Rows:
 class FileModule:
     """One trained module as a file names it, with its tensors by role.
 
-    `component` is `denoiser`, `te`, `te2` or `te3`, or empty where the key does not tell.
+    `component` is `denoiser`, `te`, `te2` or `te3`, or empty where the key does not tell; parts
+    that no image model here has are `motion` (AnimateDiff) and `denoiser2` (a second expert).
     `name` is the module's name in the file with every dot flattened to an underscore and the
     prefix and suffix cut (`down_blocks_0_attentions_0_proj_in`).
     `parts` maps a role (`up`, `down`, `alpha`, `hada_w1_a` ...) to the tensor's full key.
