@@ -84,11 +84,15 @@ def _generate(arguments: argparse.Namespace) -> int:
 
 
 def _print_result(result: GenerationResult, silent: bool) -> None:
-    lines = [] if silent else result.report.lines()
-    for line in lines:
-        print(line)
+    from standalone.infotext import remarks
+
+    shown: list[str] = []
+    if not silent:
+        shown = remarks(result.report)  # the report's lines say them too
+        for line in result.report.lines():
+            print(line)
     for message in result.messages:
-        if message not in lines:
+        if message not in shown:
             print(f"note: {message}", file=sys.stderr)
     for image in result.images:
         print(image.path)

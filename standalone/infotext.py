@@ -73,6 +73,11 @@ def _share(row: Applied) -> str:
     return f"{sum(c.matched for c in counts)}/{sum(c.total for c in counts)}"
 
 
-def skipped(report: RunReport) -> list[str]:
-    """One line for each network that was left out."""
-    return [row.line() for row in report.applied if row.skipped]
+def remarks(report: RunReport) -> list[str]:
+    """What a user must know even where the report is not shown: misses, and what was left out."""
+    found: list[str] = []
+    for row in report.applied:
+        if row.skipped:
+            found.append(row.line())
+        found += [f"{row.name}: {note}" for note in row.notes]
+    return found + list(report.notes)

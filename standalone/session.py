@@ -151,8 +151,7 @@ class Session:
         except LoradexError:
             raise
         except Exception as error:
-            # Only one foreign error is the user's to solve, and its class needs torch to name.
-            if type(error).__name__ != "OutOfMemoryError":
+            if not _is_out_of_memory(error):
                 raise
             self._drop()
             raise _out_of_memory(job.request) from error
@@ -199,6 +198,14 @@ def _check_out(out: Path) -> None:
     if out.is_dir():
         raise InputError(f"--out {out}", "a folder", "the name of a file",
                          "Use --output-dir for a folder.")
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """The one foreign error that is the user's to solve; each device has words of its own."""
+    text = str(error).lower()
+    return type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and ("out of memory" in text or "can't allocate memory" in text))
 
 
 def _out_of_memory(request: GenerationRequest) -> LoradexError:

@@ -340,10 +340,11 @@ def test_a_fault_of_ours_shows_its_traceback_and_ends_with_1(
     assert "ZeroDivisionError" in caplog.text
 
 
-def _python(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def _python(*words: str, cwd: Path, **env: str) -> subprocess.CompletedProcess[str]:
     paths = os.pathsep.join((str(ROOT), str(ROOT / "extension")))
-    return subprocess.run([sys.executable, *words], cwd=cwd, text=True, capture_output=True,
-                          env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"})
+    return subprocess.run(
+        [sys.executable, *words], cwd=cwd, text=True, capture_output=True,
+        env={**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", **env})
 
 
 def test_the_whole_program_keeps_the_libraries_quiet(toy_folder: Path, tmp_path: Path) -> None:
@@ -374,4 +375,12 @@ def test_an_unknown_sampler_is_refused_without_torch(tmp_path: Path) -> None:
     )
     done = _python("-c", script, cwd=tmp_path)
     assert done.stdout == "2 False\n"
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_hub_that_cannot_be_reached_is_one_line(tmp_path: Path) -> None:
+    done = _python("-m", "standalone", "generate", "a", "--checkpoint", "no-one/nothing",
+                   cwd=tmp_path, HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path / "hub"))
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: checkpoint no-one/nothing: cannot be fetched")
     assert done.stderr.count("\n") == 1
