@@ -551,3 +551,12 @@ class TestDamagedPickles:
             else:
                 continue
             assert "\n" not in told
+
+    def test_the_advice_to_load_unsafely_is_never_passed_on(self, path):
+        path.write_bytes(b"\x80\x02cnothing\nknown\n.")
+        with pytest.raises(UnsafeFileError, match=r"nothing\.known"):
+            read_tensors(path)
+        path.write_bytes(b"\x80\x02\x82\x05.")
+        with pytest.raises(FileError, match="torch cannot read it") as caught:
+            read_tensors(path)
+        assert "weights_only" not in str(caught.value)

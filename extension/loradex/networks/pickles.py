@@ -127,8 +127,9 @@ def _refusal(path: Path, error: BaseException) -> FileError:
             "tensors and plain containers",
             "Loradex does not open it: get the safetensors version from a source you trust.",
         )
-    lines = str(error).strip().splitlines()
-    reason = lines[0][:120] if lines else type(error).__name__
+    # torch's advice on pickles is to load them unsafely, and a KeyError says nothing to a reader
+    told = isinstance(error, RuntimeError) and str(error).strip()
+    reason = told.splitlines()[0][:120].rstrip(".") if told else "torch cannot read it"
     return _damaged(path, reason)
 
 
@@ -139,7 +140,7 @@ def wanted_globals(path: Path) -> tuple[str, ...]:
         with path.open("rb") as file:
             for name in _globals(_pickle_stream(path, file)):
                 found[name] = None
-    except (OSError, FileError, *_DAMAGE):
+    except (OSError, FileError, Warning, *_DAMAGE):
         pass  # a damaged stream names what it names up to the damage
     return tuple(found)
 
