@@ -136,8 +136,9 @@ class LokrModule(NetworkModule):
 
 
 def _kron(left: Tensor, right: Tensor) -> Tensor:
-    """kron of two matrices, contiguous; torch's own wants contiguous operands (2.13)."""
-    return torch.kron(left.contiguous(), right.contiguous()).contiguous()
+    """kron of two matrices in one pass; torch.kron fails on some strides (2.1 and 2.13)."""
+    product = left[:, None, :, None] * right[None, :, None, :]
+    return product.reshape(left.shape[0] * right.shape[0], -1).contiguous()
 
 
 def _half(parts: Parts, name: str) -> Half:
