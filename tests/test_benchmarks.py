@@ -1,0 +1,35 @@
+"""The benchmarks run, on a small model: what they measure is for a quiet machine to say."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("diffusers")
+
+from benchmarks import engine, sd15  # noqa: E402
+
+pytestmark = pytest.mark.torch
+
+SMALL = {"block_out_channels": (16, 32, 32, 32), "norm_num_groups": 8, "cross_attention_dim": 16,
+         "attention_head_dim": 4}
+
+
+def test_the_engine_benchmark_prints_a_table_and_writes_json(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sd15, "CONFIG", {**sd15.CONFIG, **SMALL})
+    out = tmp_path / "out.json"
+    monkeypatch.setattr(sys, "argv", ["engine", "--no-peers", "--repeat", "1", "--json", str(out)])
+    engine.main()
+    found = json.loads(out.read_text())
+    assert found["modules"] == 192
+    assert found["ratios"]["buffers / touched weights"] == 1.0
+    printed = capsys.readouterr().out
+    for name in ("switch", "remove", "no-op", "floor: one addmm per module"):
+        assert name in found["median_seconds"]
+        assert name in printed
