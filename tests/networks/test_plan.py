@@ -143,6 +143,16 @@ def test_fp8_weights_are_refused_with_the_reason(dtype: torch.dtype) -> None:
     assert "keep 33 to 54 % of its effect" in report.applied[0].skipped
 
 
+def test_a_plan_is_made_again_when_the_model_has_changed_since() -> None:
+    model = toy_model()
+    net = lora("a", "denoiser.proj")
+    patcher = Patcher(model)
+    assert patcher.plan(net) is patcher.plan(net)
+    weight = parameter(model, "unet.proj.weight")
+    weight.data = weight.data.to(torch.float8_e4m3fn)
+    assert "float8_e4m3fn" in patcher.apply([StackEntry(net)]).applied[0].skipped
+
+
 def test_weights_that_are_not_in_memory_are_refused() -> None:
     model = toy_model()
     model.components["unet"].root.proj.to("meta")

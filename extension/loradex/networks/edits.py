@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from loradex.keys.targets import Rows, Shape, Target
@@ -36,6 +37,17 @@ class Edit:
     _factors: dict[tuple[int | None, str], tuple[Tensor, Tensor] | None] = field(
         default_factory=dict, repr=False
     )
+
+    _seen: tuple[torch.dtype, torch.Size] | None = None
+    """The weight as it was when its fit was decided."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the model still has there what the edit was made for."""
+        weight = self.weight.parameter
+        if weight is None or not self.place.in_model:
+            return False
+        return self._seen is None or (weight.dtype, weight.shape) == self._seen
 
     @property
     def stamp(self) -> Stamp:
@@ -72,6 +84,8 @@ def edits_of(
     region = _region(weight, target)
     order = (*source, target.module, _span(target.rows))
     found: list[Edit] = []
+    parameter = weight.parameter
+    seen = None if parameter is None else (parameter.dtype, parameter.shape)
     if codec.writes_weight:
         columns = None
         if not codec.fits(region):
@@ -80,13 +94,13 @@ def edits_of(
                 raise MisfitError(codec.shape, region)
         found.append(
             Edit((*order, "weight"), weight, weight, codec, target.rows,
-                 transposed=target.transposed, columns=columns)
+                 transposed=target.transposed, columns=columns, _seen=seen)
         )
     if codec.writes_bias and _changes_bias(codec, target, weight, bias):
         assert bias is not None
         found.append(
             Edit((*order, "bias"), bias, weight, codec, target.rows, is_bias=True,
-                 transposed=target.transposed)
+                 transposed=target.transposed, _seen=seen)
         )
     return found
 

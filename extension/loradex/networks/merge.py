@@ -20,6 +20,8 @@ from loradex.networks.recipe import Step
 SCRATCH_BYTES = 4 << 20
 """On a CPU: two blocks of this size stay in the last-level cache."""
 GPU_SCRATCH_BYTES = 64 << 20
+AUTOCAST_DEVICES = frozenset(("cpu", "cuda", "xpu"))
+"""Where torch 2.1 knows autocast; naming another device would raise there."""
 FP16_OVERFLOW = 65520.0
 """From here on round-to-nearest gives infinity."""
 
@@ -164,7 +166,7 @@ def exact_math(device_types: Sequence[str]) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(torch.inference_mode(False))
         stack.enter_context(torch.no_grad())
-        for kind in device_types:
+        for kind in set(device_types) & AUTOCAST_DEVICES:
             stack.enter_context(torch.autocast(kind, enabled=False))
         if precision != "highest":
             torch.set_float32_matmul_precision("highest")

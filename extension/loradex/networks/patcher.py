@@ -50,7 +50,7 @@ class Patcher:
         """The plan of a network on this model, made once."""
         with self.lock, exact_math(()):
             plan = self._plans.get(network)
-            if plan is None or not all(edit.place.in_model for edit in plan.edits):
+            if plan is None or not all(edit.is_current for edit in plan.edits):
                 plan = self._plans[network] = make_plan(network, self.model)
             return plan
 
