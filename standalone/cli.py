@@ -138,5 +138,5 @@ class _Bar:
             self._bar.set_description(progress.message)
             return
         done = (progress.image - 1) * progress.steps + progress.step
-        self._bar.set_description(f"Picture {progress.image} of {progress.images}")
+        self._bar.set_description(f"Picture {progress.image} of {progress.images}", refresh=False)
         self._bar.update(done - self._bar.n)

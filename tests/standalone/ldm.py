@@ -82,8 +82,9 @@ def to_native(family: str, models: dict[str, Any]) -> dict[str, Any]:
     from standalone.single_file.vae_table import vae_leaves
 
     unet, vae = models["unet"], models["vae"]
-    found = _native(unet_architecture(dict(unet.config)).leaves, unet, "model.diffusion_model.")
-    found |= _native(vae_leaves(dict(vae.config)), vae, "first_stage_model.")
+    leaves = unet_architecture(dict(unet.config)).leaves
+    found = native_weights(leaves, unet, "model.diffusion_model.")
+    found |= native_weights(vae_leaves(dict(vae.config)), vae, "first_stage_model.")
     attentions = [key for key in found if ".attn_1." in key and key.endswith("weight")]
     for key in attentions:  # 1x1 convolutions in the original
         if found[key].ndim == 2:
@@ -94,7 +95,7 @@ def to_native(family: str, models: dict[str, Any]) -> dict[str, Any]:
         config = model.config.to_dict()
         leaves = clip_architecture(
             config, bool(number), "open_clip" if open_clip else "hf").leaves
-        found |= _native(leaves, model, prefix)
+        found |= native_weights(leaves, model, prefix)
         if family == "sd2":  # the last layer, which nothing reads
             last, new = (f"{prefix}transformer.resblocks.{n}." for n in (
                 config["num_hidden_layers"] - 1, config["num_hidden_layers"]))
@@ -103,7 +104,7 @@ def to_native(family: str, models: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _native(leaves: Any, model: Any, prefix: str) -> dict[str, Any]:
+def native_weights(leaves: Any, model: Any, prefix: str) -> dict[str, Any]:
     import torch
 
     from standalone.single_file.convert import bias_key

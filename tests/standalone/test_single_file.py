@@ -16,7 +16,8 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 from standalone.checkpoint import load_checkpoint  # noqa: E402
 from standalone.single_file.facts import read_facts  # noqa: E402
 from standalone.single_file.prediction import NORM_BIAS, scheduler_config  # noqa: E402
-from tests.standalone.ldm import FAMILIES, make_models  # noqa: E402
+from standalone.single_file.unet_config import unet_config  # noqa: E402
+from tests.standalone.ldm import FAMILIES, make_models, native_weights, unet_options  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -147,6 +148,25 @@ def test_the_oldest_files_without_the_text_model_level_load(
     old, new = (load_checkpoint(str(p), CPU).text_encoders[0].model.state_dict()
                 for p in (tmp_path / "old.safetensors", ldm_folder / "sd1.safetensors"))
     assert all(torch.equal(old[key], new[key]) for key in new)
+
+
+def test_a_distilled_sdxl_keeps_its_uneven_depths() -> None:
+    """SSD-1B: other depths on the way up than down, and no attention in the middle."""
+    from diffusers import UNet2DConditionModel
+    from loradex.keys.unet import unet_architecture
+
+    options = unet_options("sdxl", FAMILIES["sdxl"]) | {
+        "transformer_layers_per_block": (1, 2, 4), "mid_block_type": "UNetMidBlock2D",
+        "reverse_transformer_layers_per_block": ([4, 4, 5], [2, 1, 1], 1)}
+    unet = UNet2DConditionModel(**options)
+    leaves = unet_architecture(dict(unet.config)).leaves
+    shapes = {k: tuple(t.shape) for k, t in native_weights(leaves, unet, "u.").items()}
+    config = unet_config(shapes, "u.", "sdxl")
+    assert config is not None
+    sizes = {k: v for k, v in options.items() if "addition" in k or "projection_class" in k}
+    rebuilt = UNet2DConditionModel(**{**config, **sizes}).state_dict()
+    assert {k: v.shape for k, v in rebuilt.items()} == {
+        k: v.shape for k, v in unet.state_dict().items()}
 
 
 def _conv_in(channels: int) -> dict[str, tuple[int, ...]]:
