@@ -5,9 +5,12 @@ from __future__ import annotations
 import socket
 import threading
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 from loradex.errors import InputError
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from standalone.records import DEMO, Settings
 from standalone.session import Session
@@ -72,7 +75,7 @@ def launch(
         prevent_thread_lock=True, quiet=True, ssr_mode=False, run_history=False, mcp_server=False,
         pwa=False, enable_monitoring=False, footer_links=[], theme=theme(), css_paths=STYLE,
         js=SCRIPT.read_text(encoding="utf-8"),
-        allowed_paths=[str(settings.output_dir.absolute())],
+        allowed_paths=[str(settings.output_dir.absolute())], app_kwargs=guard(host),
     )
     print(f"Loradex runs at {url} (Ctrl+C ends it)", flush=True)
     if host not in LOOPBACK:
@@ -85,6 +88,14 @@ def launch(
         runs.cancel_all()
         app.close(verbose=False)
         session.close()
+
+
+def guard(host: str) -> dict[str, Any]:
+    """Answer to this machine's own names only, else any web page could rebind its name to us."""
+    if host not in LOOPBACK:
+        return {}
+    names = [name for name in LOOPBACK if ":" not in name]
+    return {"middleware": [Middleware(TrustedHostMiddleware, allowed_hosts=names)]}
 
 
 def free_port(host: str, first: int) -> int:

@@ -35,6 +35,22 @@ def network_choices(session: Session, checkpoint: str) -> list[str]:
     return sorted((index.short_name(file) for file in index.files), key=str.casefold)
 
 
+def about_network(session: Session, checkpoint: str, name: str | None) -> str:
+    """What the file says of itself in one line; the fault where it cannot be read."""
+    if not name:
+        return "None found: put files into models/Lora."
+    try:
+        file = NetworkIndex(session.networks(checkpoint)).resolve(name)
+        if file.path.suffix.lower() != ".safetensors":
+            return "A pickle file: nothing is read of it before it is used."
+        metadata = read_header(file.path).metadata
+    except LoradexError as error:
+        return str(error)
+    trigger = metadata.get("modelspec.trigger_phrase", "")
+    title = metadata.get("modelspec.title") or metadata.get("ss_output_name") or file.id
+    return f"{title} · trigger words: {trigger}" if trigger else title
+
+
 def schedule_choices(sampler: str) -> list[str]:
     """The schedules that a sampler can follow."""
     return [AUTOMATIC, *resolve_sampler(sampler)[0].schedules]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
-from loradex.errors import CancelledError, LoradexError, PromptError
+from loradex.errors import CancelledError, InputError, LoradexError, PromptError
 
 from standalone.records import DEMO, GenerationRequest, GenerationResult
 from standalone.samplers import SAMPLERS
@@ -67,10 +67,11 @@ class GenerateTab:
 
     def _build_networks(self) -> None:
         names = choices.network_choices(self._session, self._checkpoint)
+        first = names[0] if names else None
         with gr.Group():
             self.network = gr.Dropdown(
-                names, value=names[0] if names else None, label="LoRA", elem_id="lora",
-                info="Type to search" if names else "No LoRA found; put files into models/Lora",
+                names, value=first, label="LoRA (type to search)", elem_id="lora",
+                info=choices.about_network(self._session, self._checkpoint, first),
             )
             with gr.Row(equal_height=True):
                 self.strength = gr.Slider(-2, 2, 0.8, step=0.05, label="Strength", scale=3,
@@ -144,6 +145,9 @@ class GenerateTab:
         self.insert.click(_change_prompt, tag, [self.prompt, self.insert], **QUIET)
         for event in (self.prompt.blur, self.network.change, self.strength.change):
             event(_name_button, tag, self.insert, **QUIET)
+        self.network.change(
+            self._describe_network, [self.checkpoint, self.network], self.network, **QUIET
+        )
         self.network.focus(self._list_networks, self.checkpoint, self.network, **QUIET)
         self.sampler.change(_follow_sampler, [self.sampler, self.schedule], self.schedule, **QUIET)
         self.checkpoint.change(
@@ -174,6 +178,9 @@ class GenerateTab:
         """New files appear without a refresh button: the folder is read when the list opens."""
         return gr.update(choices=choices.network_choices(self._session, checkpoint))
 
+    def _describe_network(self, checkpoint: str, network: str | None) -> Any:
+        return gr.update(info=choices.about_network(self._session, checkpoint or DEMO, network))
+
     def _follow_checkpoint(self, checkpoint: str) -> tuple[Any, ...]:
         side = choices.usual_side(checkpoint or DEMO)
         names = choices.network_choices(self._session, checkpoint or DEMO)
@@ -190,7 +197,12 @@ class GenerateTab:
 
     def _generate(self, request: gr.Request, *values: Any) -> Iterator[Update]:
         yield self._begun()
-        run = self._runs.start(_owner(request), request_of(values))
+        try:
+            wanted = request_of(values)
+        except InputError as error:
+            yield {**self._ready(), self.stage: panels.fault(error)}
+            return
+        run = self._runs.start(_owner(request), wanted)
         try:
             for seen in run.follow():
                 yield {self.stage: panels.running(seen)}
@@ -207,20 +219,22 @@ class GenerateTab:
             self.gallery: hidden, self.saved: hidden, self.report: hidden, self.infotext: hidden,
         }
 
-    def _ended(self, run: Run) -> Update:
-        buttons = {
+    def _ready(self) -> Update:
+        return {
             self.generate: gr.update(interactive=True),
             self.cancel: gr.update(value="Cancel", interactive=False),
         }
+
+    def _ended(self, run: Run) -> Update:
         try:
-            return {**buttons, **self._finished(run.result())}
+            return {**self._ready(), **self._finished(run.result())}
         except CancelledError:
-            return {**buttons, self.stage: panels.STOPPED}
+            return {**self._ready(), self.stage: panels.STOPPED}
         except LoradexError as error:
-            return {**buttons, self.stage: panels.fault(error)}
+            return {**self._ready(), self.stage: panels.fault(error)}
         except Exception as error:
             log.exception("generation failed")
-            return {**buttons, self.stage: panels.unexpected(error)}
+            return {**self._ready(), self.stage: panels.unexpected(error)}
 
     def _finished(self, result: GenerationResult) -> Update:
         first = result.images[0]
@@ -239,14 +253,29 @@ class GenerateTab:
 
 
 def request_of(values: tuple[Any, ...]) -> GenerationRequest:
-    """The form's values in the order of `GenerationRequest`; an empty number means its default."""
+    """The form's values in the order of `GenerationRequest`.
+
+    Raises:
+        InputError: a number was deleted and nothing put in its place.
+    """
     (prompt, negative, checkpoint, sampler, schedule, steps, cfg, width, height, seed, batch,
      clip_skip, strict) = values
     return GenerationRequest(
-        prompt or "", negative or "", (checkpoint or DEMO).strip(), sampler, schedule, int(steps),
-        float(cfg), int(width), int(height), -1 if seed is None else int(seed), int(batch),
-        int(clip_skip), bool(strict),
+        prompt or "", negative or "", (checkpoint or DEMO).strip(), sampler, schedule,
+        _whole("steps", steps), float(_number("CFG scale", cfg)), _whole("width", width),
+        _whole("height", height), -1 if seed is None else int(seed),
+        _whole("batch count", batch), _whole("CLIP skip", clip_skip), bool(strict),
     )
+
+
+def _whole(name: str, value: float | None) -> int:
+    return int(_number(name, value))
+
+
+def _number(name: str, value: float | None) -> float:
+    if value is None:
+        raise InputError(name, "empty", "a number", "Fill it in.")
+    return value
 
 
 def _owner(request: gr.Request) -> str:

@@ -58,6 +58,14 @@ def test_the_form_becomes_a_request() -> None:
     )
 
 
+def test_a_number_that_was_deleted_is_asked_for() -> None:
+    from standalone.ui.generate_tab import request_of
+
+    values = ("a cat", "", "demo", "Euler", "Karras", None, 5, 128, 64, 1, 2, 1, False)
+    with pytest.raises(InputError, match="steps: empty; expected a number"):
+        request_of(values)
+
+
 def test_a_busy_port_is_passed_over() -> None:
     from standalone.app import free_port
 

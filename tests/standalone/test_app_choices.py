@@ -13,11 +13,12 @@ from standalone.session import Session
 from standalone.ui import choices
 
 
-def safetensors(path: Path, *names: str) -> Path:
-    tensors = {
+def safetensors(path: Path, *names: str, **metadata: str) -> Path:
+    tensors: dict[str, object] = {
         name: {"dtype": "F16", "shape": [1], "data_offsets": [2 * place, 2 * place + 2]}
         for place, name in enumerate(names)
     }
+    tensors["__metadata__"] = {key.replace("__", "."): value for key, value in metadata.items()}
     header = json.dumps(tensors).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(struct.pack("<Q", len(header)) + header + bytes(2 * len(names)))
@@ -31,6 +32,23 @@ def test_networks_have_the_shortest_name_that_is_theirs_alone(tmp_path: Path) ->
     assert choices.network_choices(session, DEMO) == ["a/gold", "b/gold", "ink", "Zebra"]
     assert choices.starting_prompts(session, DEMO)[-1].endswith("<lora:a/gold:0.8>")
     assert choices.starting_prompts(session, "other") == []
+
+
+def test_a_network_says_what_it_is_or_what_is_wrong_with_it(tmp_path: Path) -> None:
+    key = "lora_unet_x.lora_up.weight"
+    said = {"modelspec__title": "Neon lines", "modelspec__trigger_phrase": "neon"}
+    safetensors(tmp_path / "neon.safetensors", key, **said)
+    safetensors(tmp_path / "plain.safetensors", key)
+    (tmp_path / "page.safetensors").write_text("<!DOCTYPE html><html>not found</html>")
+    (tmp_path / "old.pt").write_bytes(b"\x80\x02.")
+    session = Session(Settings(lora_dirs=(tmp_path,)))
+    told = {n: choices.about_network(session, DEMO, n) for n in ("neon", "plain", "page", "old")}
+    assert told["neon"] == "Neon lines · trigger words: neon"
+    assert told["plain"] == "plain.safetensors"
+    assert "page.safetensors" in told["page"]
+    assert "pickle" in told["old"]
+    assert "no network of that name" in choices.about_network(session, DEMO, "gone")
+    assert "models/Lora" in choices.about_network(session, DEMO, None)
 
 
 def test_checkpoints_that_are_at_hand_are_offered(tmp_path: Path) -> None:
