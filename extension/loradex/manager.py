@@ -94,15 +94,6 @@ class LoraManager:
                 patcher.restore()
                 raise
 
-    def hashes(self, report: RunReport) -> dict[str, str]:
-        """Name -> the short hash that an infotext's "Lora hashes" has, for what was applied."""
-        with self._lock:
-            return {
-                row.name: self.load(self.resolve(row.id)).hashes.lora_hash
-                for row in report.applied
-                if row.components and not row.skipped
-            }
-
     def restore(self) -> None:
         """The checkpoint's own weights, bit for bit."""
         with self._lock:
