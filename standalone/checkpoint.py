@@ -187,11 +187,9 @@ def _load_parts(
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTextModelWithProjection
 
-    local = {"local_files_only": True}
     unet = UNet2DConditionModel.from_pretrained(
-        folder, subfolder="unet", torch_dtype=dtype, **local)
-    vae = AutoencoderKL.from_pretrained(
-        folder, subfolder="vae", torch_dtype=vae_dtype(), **local)
+        folder, torch_dtype=dtype, **_where(folder, "unet"))
+    vae = AutoencoderKL.from_pretrained(folder, torch_dtype=vae_dtype(), **_where(folder, "vae"))
     classes = {"CLIPTextModel": CLIPTextModel,
                "CLIPTextModelWithProjection": CLIPTextModelWithProjection}
     encoders = []
@@ -199,8 +197,7 @@ def _load_parts(
         _, name = index.get(f"text_encoder{suffix}") or (None, None)
         if name not in classes:
             continue
-        model = classes[name].from_pretrained(
-            folder, subfolder=f"text_encoder{suffix}", **local)
+        model = classes[name].from_pretrained(folder, **_where(folder, f"text_encoder{suffix}"))
         # The option for the format is called differently in transformers 4 and 5.
         model = model.to(dtype).requires_grad_(False).eval()
         encoders.append(TextEncoder(model, _folder_tokenizer(folder, suffix, model)))
@@ -210,6 +207,13 @@ def _load_parts(
             "Download the whole folder.", code="checkpoint",
         )
     return unet.requires_grad_(False).eval(), vae.requires_grad_(False).eval(), tuple(encoders)
+
+
+def _where(folder: Path, part: str) -> dict[str, Any]:
+    """How to load one part: from this folder alone, in fp16 files where there are no others."""
+    weights = [path.name for path in (folder / part).glob("*.safetensors")]
+    only_half = weights and all(".fp16" in name for name in weights)
+    return {"subfolder": part, "local_files_only": True, "variant": "fp16" if only_half else None}
 
 
 def _folder_tokenizer(folder: Path, suffix: str, model: Any) -> Any:

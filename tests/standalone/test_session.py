@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -172,6 +173,17 @@ def test_a_checkpoint_that_fails_leaves_the_session_usable(
     with pytest.raises(Exception, match=r"broken\.safetensors"):
         session.generate(request_of(checkpoint=str(broken)))
     assert len(session.generate(request_of()).images) == 1
+
+
+def test_a_folder_that_holds_only_fp16_files_loads(
+    session: Session, request_of: Any, toy_folder: Path, tmp_path: Path
+) -> None:
+    half = tmp_path / "half"
+    shutil.copytree(toy_folder, half)
+    for path in half.glob("*/*.safetensors"):
+        path.rename(path.with_name(f"{path.stem}.fp16.safetensors"))
+    given = [session.generate(request_of(checkpoint=str(f))) for f in (toy_folder, half)]
+    assert pixels(given[0]) == pixels(given[1])
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
