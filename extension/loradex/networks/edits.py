@@ -34,7 +34,7 @@ class Edit:
     is_bias: bool = False
     transposed: bool = False
     columns: int | None = None
-    _factors: dict[tuple[int | None, str], tuple[Tensor, Tensor] | None] = field(
+    _factors: dict[tuple[int | None, torch.device], tuple[Tensor, Tensor] | None] = field(
         default_factory=dict, repr=False
     )
 
@@ -59,7 +59,7 @@ class Edit:
 
     def factors(self, dyn_dim: int | None, like: Tensor) -> tuple[Tensor, Tensor] | None:
         """up [out, R] and down [R, in * kernel] in fp32 on the device of `like`, made once."""
-        known = (dyn_dim, str(like.device))
+        known = (dyn_dim, like.device)
         if known not in self._factors:
             made = None if self.columns or self.transposed else self.codec.factors(dyn_dim)
             if made is not None:

@@ -97,7 +97,7 @@ class Slot:
         """Memory for `live`, in the format of the base; a new bias is one number per row."""
         if self.base is not None:
             return torch.empty_like(self.base)
-        weight = next(iter(self.place.module.parameters(recurse=False)))
+        weight = self._weight
         return torch.empty(weight.shape[0], dtype=weight.dtype, device=weight.device)
 
     @property
@@ -120,8 +120,12 @@ class Slot:
 
     @property
     def device_type(self) -> str:
-        module = self.place.module
-        return next(iter(module.parameters(recurse=False))).device.type
+        return self._weight.device.type if self.base is None else self.base.device.type
+
+    @property
+    def _weight(self) -> Tensor:
+        """The weight beside a bias that the layer does not have."""
+        return next(iter(self.place.module.parameters(recurse=False)))
 
     def let_go(self) -> None:
         """A module that left the model still in our state gets its base back, and nothing else.
