@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from loradex.errors import InputError
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
     import torch
 
 DEVICES = ("cpu", "cuda", "mps")
-DTYPES = ("fp32", "fp16", "bf16")
+_NAME = re.compile(r"cpu|mps|(?P<kind>cuda)(:(?P<index>\d{1,3}))?")
 
 
 def pick_device(wanted: str | None) -> torch.device:
@@ -20,13 +21,13 @@ def pick_device(wanted: str | None) -> torch.device:
     name = (wanted or "").strip().lower()
     if not name:
         return torch.device(_best_device())
-    kind, _, index = name.partition(":")
-    if kind not in DEVICES or (index and not index.isdecimal()):
+    match = _NAME.fullmatch(name)
+    if match is None:
         raise InputError(
             "--device", f"'{wanted}'", f"one of {', '.join(DEVICES)} or cuda:N",
             "Leave it out to use the best device.",
         )
-    _check_present(kind, index)
+    _check_present(match["kind"] or name, match["index"] or "")
     return torch.device(name)
 
 
