@@ -107,7 +107,7 @@ def load_folder(
     """Load a folder in diffusers' layout; the network is never asked."""
     index = _read_json(folder / "model_index.json")
     _check_pipeline(folder, index)
-    stored = _stored_dtype(folder / "unet")
+    stored = _stored_dtype(folder)
     number = pick_dtype(dtype, device, stored)
     try:
         unet, vae, encoders = _load_parts(folder, index, number)
@@ -168,16 +168,23 @@ def _check_pipeline(folder: Path, index: Mapping[str, Any]) -> None:
 
 
 def _stored_dtype(folder: Path) -> str:
-    """The number format of the first weight file's largest tensor, or "" where it is unknown."""
+    """The number format of the UNet's largest tensor, or "" where it is unknown.
+
+    Raises:
+        FileError: a weight file of any part is broken; the loaders would not say which.
+    """
     from loradex.files.header import read_header
 
-    for path in sorted(folder.glob("*.safetensors")):
+    formats = {}
+    for path in sorted(folder.glob("*/*.safetensors")):
         try:
             infos = read_header(path).tensors.values()
-        except LoradexError:
-            return ""  # the loader itself names the fault
-        return max(infos, key=lambda info: info.stop - info.start).dtype if infos else ""
-    return ""
+        except FileError as error:
+            raise FileError(f"checkpoint {path}", error.found, error.expected, error.next_step,
+                            error.code) from error
+        largest = max(infos, key=lambda info: info.size_bytes, default=None)
+        formats[path.parent.name] = largest.dtype if largest else ""
+    return formats.get("unet", "")
 
 
 def _load_parts(
@@ -211,6 +218,7 @@ def _load_parts(
 
 def _where(folder: Path, part: str) -> dict[str, Any]:
     """How to load one part: from this folder alone, in fp16 files where there are no others."""
+    _read_json(folder / part / "config.json")
     weights = [path.name for path in (folder / part).glob("*.safetensors")]
     only_half = weights and all(".fp16" in name for name in weights)
     return {"subfolder": part, "local_files_only": True, "variant": "fp16" if only_half else None}
@@ -223,9 +231,15 @@ def _folder_tokenizer(folder: Path, suffix: str, model: Any) -> Any:
     from standalone.tokenizer import END, clip_tokenizer
 
     place = folder / f"tokenizer{suffix}"
-    if (place / "tokenizer.json").exists() or (place / "vocab.json").exists():
+    if not any((place / name).exists() for name in ("tokenizer.json", "vocab.json")):
+        return clip_tokenizer("!" if _is_open_clip(model) else END)
+    try:
         return CLIPTokenizer.from_pretrained(place, local_files_only=True)
-    return clip_tokenizer("!" if _is_open_clip(model) else END)
+    except Exception as error:  # the tokenizers package raises nothing narrower
+        raise FileError(
+            f"checkpoint {place}", _first_line(error), "the files of a CLIP tokenizer",
+            "Remove this folder to use CLIP's own vocabulary.", code="checkpoint",
+        ) from error
 
 
 def _folder_name(folder: Path, checkpoint: str) -> str:

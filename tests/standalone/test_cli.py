@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -230,8 +231,6 @@ def test_a_malicious_checkpoint_is_one_line_and_does_nothing(run: Run, tmp_path:
 def test_a_folder_with_a_malicious_pickle_is_one_line(
     run: Run, toy_folder: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     folder = tmp_path / "model"
     shutil.copytree(toy_folder, folder)
     for weights in (folder / "unet").glob("*.safetensors"):
@@ -245,14 +244,33 @@ def test_a_folder_with_a_malicious_pickle_is_one_line(
 def test_a_folder_that_lacks_a_part_is_one_line(
     gone: str, run: Run, toy_folder: Path, tmp_path: Path
 ) -> None:
-    import shutil
-
     folder = tmp_path / "model"
     shutil.copytree(toy_folder, folder)
     if (folder / gone).is_dir():
         shutil.rmtree(folder / gone)
     else:
         (folder / gone).unlink()
+    assert str(folder) in run("a", "--checkpoint", str(folder)).refused()
+
+
+@pytest.mark.parametrize("part", ["unet", "vae", "text_encoder"])
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\x10\x00\x00\x00\x00\x00\x00\x00{"])
+def test_a_folder_with_a_broken_part_is_one_line(
+    part: str, content: bytes, run: Run, toy_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(toy_folder, folder)
+    next((folder / part).glob("*.safetensors")).write_bytes(content)
+    assert str(folder) in run("a", "--checkpoint", str(folder)).refused()
+
+
+@pytest.mark.parametrize("name", ["unet/config.json", "tokenizer/vocab.json", "model_index.json"])
+def test_a_folder_with_a_broken_configuration_is_one_line(
+    name: str, run: Run, toy_folder: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(toy_folder, folder)
+    (folder / name).write_text("[1]")
     assert str(folder) in run("a", "--checkpoint", str(folder)).refused()
 
 
