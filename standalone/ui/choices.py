@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from loradex.catalog.names import NetworkIndex
@@ -14,11 +15,9 @@ from standalone.records import DEMO
 from standalone.samplers import AUTOMATIC, resolve_sampler
 from standalone.session import Session
 
+TRIGGER = "modelspec.trigger_phrase"
 USUAL_SIDE, SDXL_SIDE = 512, 1024
-DEMO_PROMPTS = (
-    "a red circle on a blue background",
-    "a green square on a white background",
-)
+DEMO_PROMPTS = ("a large red circle on a blue background", "a yellow star on a black background")
 
 
 def checkpoint_choices(session: Session) -> list[tuple[str, str]]:
@@ -40,15 +39,20 @@ def about_network(session: Session, checkpoint: str, name: str | None) -> str:
     if not name:
         return "None found: put files into models/Lora."
     try:
-        file = NetworkIndex(session.networks(checkpoint)).resolve(name)
-        if file.path.suffix.lower() != ".safetensors":
-            return "A pickle file: nothing is read of it before it is used."
-        metadata = read_header(file.path).metadata
+        metadata = _metadata(session, checkpoint, name)
     except LoradexError as error:
         return str(error)
-    trigger = metadata.get("modelspec.trigger_phrase", "")
-    title = metadata.get("modelspec.title") or metadata.get("ss_output_name") or file.id
+    trigger = metadata.get(TRIGGER, "")
+    title = metadata.get("modelspec.title") or metadata.get("ss_output_name") or name
     return f"{title} · trigger words: {trigger}" if trigger else title
+
+
+def _metadata(session: Session, checkpoint: str, name: str) -> Mapping[str, str]:
+    """A pickle has none that could be read without opening it."""
+    file = NetworkIndex(session.networks(checkpoint)).resolve(name)
+    if file.path.suffix.lower() != ".safetensors":
+        return {}
+    return read_header(file.path).metadata
 
 
 def schedule_choices(sampler: str) -> list[str]:
@@ -57,12 +61,17 @@ def schedule_choices(sampler: str) -> list[str]:
 
 
 def starting_prompts(session: Session, checkpoint: str) -> list[str]:
-    """Prompts to click: the demo's captions, the last one with its first network."""
+    """Prompts to click: the demo's captions, the last one with a network and its trigger word."""
     if checkpoint != DEMO:
         return []
-    names = network_choices(session, checkpoint)
-    with_network = [f"{DEMO_PROMPTS[0]} <lora:{names[0]}:0.8>"] if names else []
-    return [*DEMO_PROMPTS, *with_network]
+    for name in network_choices(session, checkpoint):
+        try:
+            trigger = _metadata(session, checkpoint, name).get(TRIGGER, "")
+        except LoradexError:
+            continue  # the picker tells its fault
+        words = ", ".join(part for part in (DEMO_PROMPTS[0], trigger) if part)
+        return [*DEMO_PROMPTS, f"{words} <lora:{name}:1>"]
+    return list(DEMO_PROMPTS)
 
 
 def usual_side(checkpoint: str) -> int:

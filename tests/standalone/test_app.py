@@ -93,4 +93,4 @@ def test_fonts_and_styles_come_from_this_machine() -> None:
 
 def test_the_form_begins_with_a_prompt_of_the_demo(config: dict[str, Any]) -> None:
     shown = [p for p in config["components"] if p["props"].get("elem_id") == "prompt"]
-    assert shown[0]["props"]["value"] == "a red circle on a blue background"
+    assert shown[0]["props"]["value"] == "a large red circle on a blue background"

@@ -30,7 +30,7 @@ def test_networks_have_the_shortest_name_that_is_theirs_alone(tmp_path: Path) ->
         safetensors(tmp_path / f"{name}.safetensors", "lora_unet_x.lora_up.weight")
     session = Session(Settings(lora_dirs=(tmp_path,)))
     assert choices.network_choices(session, DEMO) == ["a/gold", "b/gold", "ink", "Zebra"]
-    assert choices.starting_prompts(session, DEMO)[-1].endswith("<lora:a/gold:0.8>")
+    assert choices.starting_prompts(session, DEMO)[-1].endswith(" <lora:a/gold:1>")
     assert choices.starting_prompts(session, "other") == []
 
 
@@ -39,14 +39,16 @@ def test_a_network_says_what_it_is_or_what_is_wrong_with_it(tmp_path: Path) -> N
     said = {"modelspec__title": "Neon lines", "modelspec__trigger_phrase": "neon"}
     safetensors(tmp_path / "neon.safetensors", key, **said)
     safetensors(tmp_path / "plain.safetensors", key)
+    (tmp_path / "a broken one.safetensors").write_bytes(b"")
     (tmp_path / "page.safetensors").write_text("<!DOCTYPE html><html>not found</html>")
     (tmp_path / "old.pt").write_bytes(b"\x80\x02.")
     session = Session(Settings(lora_dirs=(tmp_path,)))
     told = {n: choices.about_network(session, DEMO, n) for n in ("neon", "plain", "page", "old")}
     assert told["neon"] == "Neon lines · trigger words: neon"
-    assert told["plain"] == "plain.safetensors"
+    assert told["plain"] == "plain"
     assert "page.safetensors" in told["page"]
-    assert "pickle" in told["old"]
+    assert told["old"] == "old"
+    assert choices.starting_prompts(session, DEMO)[-1].endswith(", neon <lora:neon:1>")
     assert "no network of that name" in choices.about_network(session, DEMO, "gone")
     assert "models/Lora" in choices.about_network(session, DEMO, None)
 
