@@ -1,0 +1,1 @@
+"""How the bundled toy model was made; nothing here is needed to use it."""
