@@ -15,6 +15,7 @@ from loradex.prompts.tags import LoraTag  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 
 from standalone.checkpoint import load_checkpoint  # noqa: E402
+from standalone.demo import DEMO_LORAS  # noqa: E402
 
 pytestmark = [pytest.mark.torch, pytest.mark.peers]
 
@@ -69,16 +70,22 @@ def write_full_lora(pipeline: Any, path: Path, rank: int = 4) -> Path:
 
 
 def test_a_plain_lora_gives_the_same_picture(toy_folder: Path, tmp_path: Path) -> None:
-    compare(pipeline_of(str(toy_folder)), tmp_path / "loras" / "style.safetensors")
+    pipeline = pipeline_of(str(toy_folder))
+    compare(pipeline, write_full_lora(pipeline, tmp_path / "loras" / "style.safetensors"))
+
+
+@pytest.mark.skipif(not DEMO_LORAS.is_dir(), reason="standalone/demo/train.py makes the networks")
+def test_the_demos_plain_lora_gives_the_same_picture() -> None:
+    golden = next(path for path in DEMO_LORAS.iterdir() if "golden" in path.name)
+    compare(pipeline_of("demo"), golden)
 
 
 def compare(pipeline: Any, path: Path) -> None:
     """Draw without, with Loradex, and with diffusers, in one and the same pipeline."""
-    write_full_lora(pipeline, path)
     base = draw(pipeline)
     manager = LoraManager([path.parent])
     manager.bind(bind_diffusers(pipeline.unet, [pipeline.text_encoder]))
-    row = manager.use([LoraTag("style", 1.0, 1.0)], strict=True).applied[0]
+    row = manager.use([LoraTag(path.stem, 1.0, 1.0)], strict=True).applied[0]
     ours = draw(pipeline)
     manager.close()
     assert torch.equal(draw(pipeline), base)
