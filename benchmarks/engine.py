@@ -1,6 +1,6 @@
 """How fast networks go on and off a full SD 1.5 UNet, beside diffusers, PEFT and the floor.
 
-`python -m benchmarks.engine [--repeat N] [--no-peers] [--json PATH]`
+`python -m benchmarks.engine [--repeat N] [--threads N] [--no-peers] [--json PATH]`
 """
 
 from __future__ import annotations
@@ -29,17 +29,25 @@ from benchmarks.memory import MemoryPeak, rss_bytes
 
 @dataclass
 class Times:
-    """Seconds per operation, one list each; operations take turns so that all see one machine."""
+    """Seconds per operation, one list each; operations take turns so that all see one machine.
+
+    `cpu` is this process' own time: on one thread it leaves out what other processes take.
+    """
 
     seconds: dict[str, list[float]] = field(default_factory=dict)
+    cpu: dict[str, list[float]] = field(default_factory=dict)
 
     def take(self, name: str, action: Callable[[], object]) -> None:
-        begun = time.perf_counter()
+        begun, used = time.perf_counter(), time.process_time()
         action()
+        self.cpu.setdefault(name, []).append(time.process_time() - used)
         self.seconds.setdefault(name, []).append(time.perf_counter() - begun)
 
     def median(self, name: str) -> float:
         return statistics.median(self.seconds[name])
+
+    def median_cpu(self, name: str) -> float:
+        return statistics.median(self.cpu[name])
 
 
 class Ours:
@@ -169,34 +177,50 @@ def run(repeat: int, peers: bool) -> dict[str, object]:
 
 
 def result(times: Times, memory: dict[str, float], modules: int) -> dict[str, object]:
-    floor = times.median("floor: one addmm per module")
-    ratios = {"switch / floor": times.median("switch") / floor}
-    if "diffusers fuse_lora" in times.seconds:
-        fused = times.median("diffusers fuse_lora") + times.median("diffusers unfuse_lora")
-        ratios["(fuse + unfuse) / switch"] = fused / times.median("switch")
-        reload = times.median("PEFT delete + load + set_adapters")
-        ratios["PEFT delete + load / switch"] = reload / times.median("switch")
-    ratios["buffers / touched weights"] = memory["buffer_bytes"] / memory["touched_bytes"]
     return {
         "modules": modules, "rank": sd15.RANK, "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "median_seconds": {name: times.median(name) for name in times.seconds},
-        "all_seconds": times.seconds, "ratios": ratios, "memory": memory,
+        "median_cpu_seconds": {name: times.median_cpu(name) for name in times.cpu},
+        "all_seconds": times.seconds, "all_cpu_seconds": times.cpu,
+        "ratios": {
+            **ratios(times.median, times, ""), **ratios(times.median_cpu, times, ", CPU time"),
+            "buffers / touched weights": memory["buffer_bytes"] / memory["touched_bytes"],
+        },
+        "memory": memory,
     }
+
+
+def ratios(median: Callable[[str], float], times: Times, what: str) -> dict[str, float]:
+    """The switch against the floor and, where they were measured, against the peers."""
+    switch = median("switch")
+    found = {f"switch / floor{what}": switch / median("floor: one addmm per module")}
+    if "diffusers fuse_lora" in times.seconds:
+        fused = median("diffusers fuse_lora") + median("diffusers unfuse_lora")
+        found[f"(fuse + unfuse) / switch{what}"] = fused / switch
+        reload = median("PEFT delete + load + set_adapters")
+        found[f"PEFT delete + load / switch{what}"] = reload / switch
+    return found
 
 
 def show(found: dict[str, object]) -> str:
     """The table that people read."""
     lines = [f"SD 1.5 UNet, {found['modules']} modules, rank {found['rank']}, fp32, "
              f"{found['threads']} CPU threads, torch {found['torch']}", ""]
+    lines.append(f"{'median of':<36}{'time':>13}{'CPU time':>13}")
     for name, seconds in found["median_seconds"].items():
-        unit = f"{seconds * 1e3:10.2f} ms" if seconds < 0.1 else f"{seconds:10.3f} s "
-        lines.append(f"{name:<36}{unit}   ({len(found['all_seconds'][name])} times)")
+        cpu = found["median_cpu_seconds"][name]
+        count = len(found["all_seconds"][name])
+        lines.append(f"{name:<36}{duration(seconds)}{duration(cpu)}   ({count} times)")
     lines.append("")
-    lines.extend(f"{name:<36}{value:10.2f}" for name, value in found["ratios"].items())
+    lines.extend(f"{name:<44}{value:6.2f}" for name, value in found["ratios"].items())
     lines.append("")
     lines.extend(f"{name:<36}{value / 1e6:10.1f} MB" for name, value in found["memory"].items())
     return "\n".join(lines)
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds * 1e3:10.2f} ms" if seconds < 0.1 else f"{seconds:10.3f} s "
 
 
 def main() -> None:
@@ -204,7 +228,10 @@ def main() -> None:
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--no-peers", action="store_true", help="leave diffusers and PEFT out")
     parser.add_argument("--json", type=Path, help="write all numbers there as well")
+    parser.add_argument("--threads", type=int, default=0, help="threads that torch may use")
     arguments = parser.parse_args()
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     found = run(arguments.repeat, not arguments.no_peers)
     print(show(found))
     if arguments.json:

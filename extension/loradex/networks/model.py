@@ -31,7 +31,7 @@ class BoundComponent:
     tree: Tree
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, slots=True)
 class Place:
     """Where one parameter lives: `holder` has the module `module` under the name `child`."""
 

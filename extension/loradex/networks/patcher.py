@@ -68,7 +68,7 @@ class Patcher:
             notes = self._reconcile()
             entries = combined(stack)
             asked = (*(entry.key for entry in entries), strict, force)
-            if asked == self._asked and not notes and self._is_current():
+            if asked == self._asked and not notes:
                 return self._unchanged(begun)
             rows = {entry.identity: self._check(entry, strict, force) for entry in entries}
             fitting = [entry for entry in entries if not rows[entry.identity].skipped]
@@ -126,24 +126,22 @@ class Patcher:
         lost: Counter[str] = Counter()
         for place, slot in list(self._slots.items()):
             owner = slot.owner()
+            if owner is Owner.OURS:
+                continue
+            self._asked = None
             if owner is Owner.MOVED:
                 slot.follow()
-            elif owner is Owner.REPLACED:
+            else:
                 slot.let_go()
                 del self._slots[place]
                 lost[place.component] += 1
         if lost:
             self._plans.clear()
-            self._asked = None
         return tuple(
             f"{count} weights of {component} were replaced by another tool; "
             "they are the base from now on"
             for component, count in lost.items()
         )
-
-    def _is_current(self) -> bool:
-        """Whether no applied slot has to be redone because it moved."""
-        return all(slot.recipe is None or slot.recipe.key for slot in self._slots.values())
 
     def _unchanged(self, begun: float) -> RunReport:
         rows = tuple(replace(row, seconds=0.0) for row in self._report.applied)
