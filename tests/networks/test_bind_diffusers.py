@@ -151,3 +151,31 @@ def test_a_peft_wrapped_model_is_patched_below_the_wrapper(tmp_path: Path) -> No
     assert again.apply([StackEntry(network)]).applied[0].components["unet"].matched == len(
         [name for name in linear_weights(model, "unet") if "lora_" not in name]
     )
+
+
+def test_a_joined_layer_of_a_flux_file_goes_into_the_three_layers_of_diffusers(
+    tmp_path: Path,
+) -> None:
+    torch.manual_seed(2)
+    flux = diffusers.FluxTransformer2DModel(
+        in_channels=4, num_layers=1, num_single_layers=1, attention_head_dim=8,
+        num_attention_heads=2, joint_attention_dim=8, pooled_projection_dim=8,
+        axes_dims_rope=(2, 2, 4),
+    )
+    model = bind_diffusers(flux)
+    parts = lora_parts((48, 16), 2, 3)
+    key = "lora_unet_double_blocks_0_img_attn_qkv"
+    save_file({f"{key}.{ROLES[role]}": part for role, part in parts.items()},
+              tmp_path / "qkv.safetensors")
+    before = snapshot(model)
+    patcher = Patcher(model)
+    report = patcher.apply([StackEntry(load_network(scan_networks([tmp_path])[0]))], strict=True)
+    assert report.applied[0].components == {"transformer": Count(1, 1)}
+    delta = parts["alpha"] / 2 * parts["up"] @ parts["down"]
+    base = {slot.place.key[1]: slot.base for slot in patcher._slots.values()}
+    attention = flux.transformer_blocks[0].attn
+    for index, name in enumerate(("to_q", "to_k", "to_v")):
+        change = getattr(attention, name).weight - base[f"transformer_blocks.0.attn.{name}"]
+        assert torch.allclose(change, delta[16 * index : 16 * (index + 1)], atol=1e-6)
+    patcher.restore()
+    assert_same_bits(snapshot(model), before)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from loradex.keys.architecture import Architecture
+from loradex.keys.derive import derive
 from loradex.keys.resolve import Resolver
 from loradex.keys.targets import Target, Tree
 
@@ -127,19 +128,18 @@ def bind_diffusers(
 
     The first text encoder is `te`, the next `te2`, `te3`.
     """
-    from loradex.keys.clip import clip_architecture
-    from loradex.keys.unet import unet_architecture
-
-    components = {
-        "unet": BoundComponent(
-            "unet", denoiser, unet_architecture(_config_of(denoiser)), "diffusers"
-        )
-    }
+    main = "transformer" if "Transformer" in type(denoiser).__name__ else "unet"
+    components = {main: _bound(main, denoiser)}
     for index, encoder in enumerate(text_encoders):
         name = "te" if index == 0 else f"te{index + 1}"
-        architecture = clip_architecture(_config_of(encoder))
-        components[name] = BoundComponent(name, encoder, architecture, "diffusers")
+        components[name] = _bound(name, encoder)
     return BoundModel(components, title or "the loaded model")
+
+
+def _bound(name: str, module: nn.Module) -> BoundComponent:
+    """A component with the table that its class and configuration ask for."""
+    architecture = derive(type(module).__name__, _config_of(module))
+    return BoundComponent(name, module, architecture, "diffusers")
 
 
 def unmergeable(parameter: Tensor) -> str:
