@@ -131,3 +131,29 @@ def test_the_axis_of_dora_is_read_from_the_trainers_arguments(
     reader = HintReader("a", {"ss_network_args": arguments})
     module = FileModule("denoiser", "x", "kohya", {})
     assert reader.of(module, {}).wd_on_output is expected
+
+
+def peft_pair() -> dict[str, torch.Tensor]:
+    name = "base_model.model.down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
+    return {
+        f"{name}.lora_A.weight": torch.ones(4, 320),
+        f"{name}.lora_B.weight": torch.ones(320, 4),
+    }
+
+
+def test_pefts_configuration_beside_its_file_gives_the_alpha(tmp_path: Path) -> None:
+    settings = {"r": 4, "lora_alpha": 8, "use_rslora": False}
+    (tmp_path / "adapter_config.json").write_text(json.dumps(settings), encoding="utf-8")
+    network = load_network(saved(tmp_path, peft_pair(), "adapter_model.safetensors"))
+    up, down = network.modules[0].codec.factors()
+    assert float((up @ down)[0, 0]) == 8.0  # rank 4 ones times alpha / rank = 2
+    assert not network.notes
+
+
+@pytest.mark.parametrize("beside", [None, "{", "[]", "null"])
+def test_a_scale_that_is_a_guess_is_said_to_be_one(tmp_path: Path, beside: str | None) -> None:
+    if beside is not None:
+        (tmp_path / "adapter_config.json").write_text(beside, encoding="utf-8")
+    network = load_network(saved(tmp_path, peft_pair(), "adapter_model.safetensors"))
+    assert float(network.modules[0].codec.delta(torch.zeros(320, 320))[0, 0]) == 4.0
+    assert "guess" in network.notes[0]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from loradex.keys.parse import ParsedFile
 from loradex.keys.targets import FileModule
 from loradex.networks.parts import ModuleHints
 
@@ -25,12 +27,17 @@ class HintReader:
     """Hints of one file.
 
     diffusers writes PEFT's configuration as JSON under `lora_adapter_metadata`, its keys led by
-    the component (`unet.lora_alpha`); kohya writes LyCORIS' arguments under `ss_network_args`.
+    the component (`unet.lora_alpha`); PEFT itself writes it into `adapter_config.json` beside
+    `adapter_model.safetensors`; kohya writes LyCORIS' arguments under `ss_network_args`.
     """
 
-    def __init__(self, subject: str, metadata: Mapping[str, str]) -> None:
+    def __init__(
+        self, subject: str, metadata: Mapping[str, str], path: Path | None = None
+    ) -> None:
         self._subject = subject
         self._peft = _json_object(metadata.get("lora_adapter_metadata", ""))
+        if not self._peft and path is not None:
+            self._peft = _beside(path)
         arguments = _json_object(metadata.get("ss_network_args", ""))
         self._wd_on_output = _as_bool(arguments.get("wd_on_output", arguments.get("wd_on_out")))
 
@@ -47,7 +54,21 @@ class HintReader:
             rank=rank,
             use_rslora=peft.get("use_rslora") is True,
             wd_on_output=self._wd_on_output,
+            oft_neumann_terms=_neumann_terms(peft),
         )
+
+    def notes(self, parsed: ParsedFile) -> tuple[str, ...]:
+        """PEFT's own files hold no alpha: without its configuration, scale 1 is a guess."""
+        guessed = any(
+            module.layout.startswith("peft_base_model")
+            and "up" in module.parts and "alpha" not in module.parts
+            and "lora_alpha" not in self._settings(module.component)
+            for module in parsed.modules
+        )
+        if not guessed:
+            return ()
+        return ("the file has no alpha and no adapter_config.json lies beside it, "
+                "so a scale of 1 is a guess",)
 
     def _settings(self, component: str) -> dict[str, Any]:
         """PEFT's settings for a component; keys without a component are for all of them."""
@@ -74,6 +95,24 @@ def _patterned(settings: Mapping[str, Any], pattern: str, name: str, default: An
         if name == flat or name.endswith(f"_{flat}"):
             return value
     return default
+
+
+def _neumann_terms(settings: Mapping[str, Any]) -> int | None:
+    """Terms of PEFT's Cayley-Neumann series, 0 for the exact map, `None` where it is not said."""
+    if settings.get("use_cayley_neumann") is False:
+        return 0
+    terms = settings.get("num_cayley_neumann_terms")
+    return terms if isinstance(terms, int) and not isinstance(terms, bool) else None
+
+
+def _beside(path: Path) -> dict[str, Any]:
+    """PEFT's configuration file of `adapter_model.*`; a folder has at most one such pair."""
+    if not path.stem.startswith("adapter_model"):
+        return {}
+    try:
+        return _json_object((path.parent / "adapter_config.json").read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return {}
 
 
 def _json_object(text: str) -> dict[str, Any]:

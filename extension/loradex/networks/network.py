@@ -82,6 +82,8 @@ class Network:
     metadata: Mapping[str, str]
     shapes: Mapping[str, Shape] = field(default_factory=dict)
     nbytes: int = 0
+    notes: tuple[str, ...] = ()
+    """What a user should know of the whole file: an alpha that was guessed."""
     embeddings: Mapping[str, Mapping[str, Tensor]] = field(default_factory=dict)
     """Bundled textual inversions by name; the text encoder's business, never a weight's."""
 
@@ -118,13 +120,15 @@ def load_network(file: File) -> Network:
             file.name, f"the file is {parsed.not_a_lora}", "a LoRA or one of its relatives",
             "Move it to the folder of its kind.", code="not-a-lora",
         )
-    modules, faults = _build(parsed, tensors, HintReader(file.name, header.metadata))
+    hints = HintReader(file.name, header.metadata, file.path)
+    modules, faults = _build(parsed, tensors, hints)
     _check_usable(file, modules, faults)
     return Network(
         id=file.id, name=file.name, path=file.path, size=file.size, mtime_ns=file.mtime_ns,
         modules=modules, faults=faults, parsed=parsed, metadata=header.metadata,
         shapes=header.shapes,
         nbytes=sum(t.numel() * t.element_size() for t in tensors.values()),
+        notes=hints.notes(parsed),
         embeddings=_embeddings(parsed, tensors),
     )
 

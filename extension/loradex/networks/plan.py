@@ -200,7 +200,7 @@ class _Draft:
     def _file_notes(self) -> list[str]:
         unknown = self.network.parsed.unknown
         keys = [f"{len(unknown)} tensors are not understood{_such_as(unknown)}"] if unknown else []
-        return keys + _abridged(self.notes)
+        return keys + list(self.network.notes) + _abridged(self.notes)
 
 
 def _rank(component: str) -> tuple[bool, str]:
