@@ -28,8 +28,8 @@ def pipeline_of(checkpoint: str) -> Any:
 
     model = load_checkpoint(checkpoint, CPU)
     encoder = model.text_encoders[0]
-    scheduler = EulerDiscreteScheduler(
-        beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", steps_offset=1)
+    scheduler = EulerDiscreteScheduler.from_config(
+        model.scheduler, timestep_spacing="linspace", steps_offset=1)
     pipeline = StableDiffusionPipeline(
         model.vae, encoder.model, encoder.tokenizer, model.unet, scheduler, None, None,
         requires_safety_checker=False)
@@ -74,7 +74,6 @@ def test_a_plain_lora_gives_the_same_picture(toy_folder: Path, tmp_path: Path) -
     compare(pipeline, write_full_lora(pipeline, tmp_path / "loras" / "style.safetensors"))
 
 
-@pytest.mark.skipif(not DEMO_LORAS.is_dir(), reason="standalone/demo/train.py makes the networks")
 def test_the_demos_plain_lora_gives_the_same_picture() -> None:
     golden = next(path for path in DEMO_LORAS.iterdir() if "golden" in path.name)
     compare(pipeline_of("demo"), golden)
