@@ -70,7 +70,8 @@ def starting_prompts(session: Session, checkpoint: str) -> list[str]:
         except LoradexError:
             continue  # the picker tells its fault
         words = ", ".join(part for part in (DEMO_PROMPTS[0], trigger) if part)
-        return [*DEMO_PROMPTS, f"{words} <lora:{name}:1>"]
+        # The tag in front: Gradio cuts long examples.
+        return [*DEMO_PROMPTS, f"<lora:{name}:1> {words}"]
     return list(DEMO_PROMPTS)
 
 

@@ -19,13 +19,16 @@ def take(target: Path) -> None:
         browsing() as browser,
     ):
         page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.set_default_timeout(SLOW_MS)
         page.goto(address)
         # The last prompt to try has a network and its trigger word.
         page.click("#what-to-draw .gallery-item:last-child")
         page.fill("#seed input", "1")
         page.click("#generate")
-        page.wait_for_selector("#infotext textarea", timeout=SLOW_MS)
-        page.wait_for_load_state("networkidle")
+        page.wait_for_selector("#infotext textarea")
+        page.wait_for_function(
+            "[...document.querySelectorAll('#pictures img')].every(i => i.naturalWidth > 0)"
+        )
         page.evaluate("document.activeElement.blur(); window.scrollTo(0, 0)")
         page.mouse.move(0, 0)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,7 @@ def test_networks_have_the_shortest_name_that_is_theirs_alone(tmp_path: Path) ->
         safetensors(tmp_path / f"{name}.safetensors", "lora_unet_x.lora_up.weight")
     session = Session(Settings(lora_dirs=(tmp_path,)))
     assert choices.network_choices(session, DEMO) == ["a/gold", "b/gold", "ink", "Zebra"]
-    assert choices.starting_prompts(session, DEMO)[-1].endswith(" <lora:a/gold:1>")
+    assert choices.starting_prompts(session, DEMO)[-1].startswith("<lora:a/gold:1> a ")
     assert choices.starting_prompts(session, "other") == []
 
 
@@ -48,7 +48,9 @@ def test_a_network_says_what_it_is_or_what_is_wrong_with_it(tmp_path: Path) -> N
     assert told["plain"] == "plain"
     assert "page.safetensors" in told["page"]
     assert told["old"] == "old"
-    assert choices.starting_prompts(session, DEMO)[-1].endswith(", neon <lora:neon:1>")
+    example = choices.starting_prompts(session, DEMO)[-1]
+    assert example.startswith("<lora:neon:1> ")
+    assert example.endswith(", neon")
     assert "no network of that name" in choices.about_network(session, DEMO, "gone")
     assert "models/Lora" in choices.about_network(session, DEMO, None)
 
