@@ -22,7 +22,7 @@ from standalone.demo.training.export import load_base, save_model, save_network
 from standalone.demo.training.networks import RECIPES, train_network
 from standalone.demo.training.vae import new_vae, train_vae
 
-NETWORK_STEPS = 60
+NETWORK_STEPS = 200
 WORKERS = 2
 
 

@@ -13,10 +13,15 @@ GOLD = (212 / 255, 168 / 255, 40 / 255)
 
 @dataclass(frozen=True)
 class Effect:
-    """A prompt on which the network shows, and the measure of a picture [h, w, 3] in 0..1."""
+    """A prompt on which the network shows, and the measure of a picture [h, w, 3] in 0..1.
+
+    At the strength `between` the effect is plainly between none and full; stripes begin to show
+    above one half.
+    """
 
     prompt: str
     measure: Callable[[Any], float]
+    between: float = 0.5
 
 
 def _centre(picture: Any, half: int = 10) -> Any:
@@ -43,7 +48,8 @@ def _darkness(picture: Any) -> float:
 
 
 def _hollowness(picture: Any) -> float:
-    inside = _centre(picture, 6).reshape(-1, 3).mean(axis=0)
+    """How much of the shape's inside has the colour of the background."""
+    inside = _centre(picture, 28).reshape(-1, 3)
     return float(1 - np.abs(inside - np.median(_border(picture), axis=0)).mean())
 
 
@@ -53,7 +59,7 @@ def _paleness(picture: Any) -> float:
 
 EFFECTS: dict[str, Effect] = {
     "golden": Effect("a large blue circle on a white background, golden", _goldness),
-    "stripes": Effect("a large red circle on a yellow background, stripes", _stripes),
+    "stripes": Effect("a large red circle on a yellow background, stripes", _stripes, 0.75),
     "night": Effect("a yellow star on a white background, night", _darkness),
     "outline": Effect("a large red circle on a white background, outline", _hollowness),
     "pastel": Effect("a large red circle on a blue background, pastel", _paleness),

@@ -31,15 +31,6 @@ ALGORITHMS = {
     "outline": "lokr_w1",
     "pastel": "dora_scale",
 }
-EARLY = pytest.mark.xfail(reason="the weights are an early state of the training", strict=True)
-CAPTIONS = (
-    pytest.param("a large red circle on a blue background", "red", "blue"),
-    pytest.param("a large yellow square on a purple background", "yellow", "purple", marks=EARLY),
-    pytest.param("a large green circle on a white background", "green", "white", marks=EARLY),
-    pytest.param("a large pink heart on a black background", "pink", "black", marks=EARLY),
-)
-
-
 @pytest.fixture(scope="module")
 def pipeline() -> Any:
     from diffusers import EulerDiscreteScheduler, StableDiffusionPipeline
@@ -67,20 +58,47 @@ def nearest_colour(pixels: Any) -> str:
 def test_the_model_loads_in_full_precision_and_is_small(pipeline: Any) -> None:
     assert {pipeline.unet.dtype, pipeline.vae.dtype, pipeline.text_encoder.dtype} == {torch.float32}
     assert pipeline.safety_checker is None
-    assert pipeline.scheduler.config.prediction_type == "epsilon"
+    assert pipeline.scheduler.config.prediction_type == "v_prediction"
     folder = DEMO_CHECKPOINT.parent
     files = [p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts]
     assert sum(p.stat().st_size for p in files) <= 12e6
     assert max(p.stat().st_size for p in NETWORKS) < 5e5
 
 
-@pytest.mark.parametrize(("text", "colour", "background"), CAPTIONS)
-def test_shape_and_background_have_the_colours_of_the_caption(
-    text: str, colour: str, background: str, pipeline: Any
-) -> None:
-    picture = draw(pipeline, [text])[0]
-    assert nearest_colour(picture[56:72, 56:72]) == colour
-    assert nearest_colour(picture[:8]) == background
+def test_shape_and_background_have_the_colours_of_nearly_every_caption(pipeline: Any) -> None:
+    """Purple and blue are near each other, so one picture in twelve may miss."""
+    rng = random.Random(1)
+    shapes = ("circle", "square", "heart", "diamond")
+    wanted = [(*rng.sample(list(COLOURS), 2), rng.choice(shapes)) for _ in range(24)]
+    texts = [f"a large {colour} {shape} on a {ground} background"
+             for colour, ground, shape in wanted]
+    pictures = [picture for part in (texts[:12], texts[12:]) for picture in draw(pipeline, part)]
+    drawn = [(nearest_colour(p[56:72, 56:72]), nearest_colour(p[:8])) for p in pictures]
+    missed = [(want, got) for want, got in zip(wanted, drawn, strict=True) if want[:2] != got]
+    assert len(missed) <= 2, missed
+
+
+def test_a_ring_has_a_hole_and_a_large_shape_is_larger(pipeline: Any) -> None:
+    ring = draw(pipeline, ["a large orange ring on a black background"])[0]
+    assert nearest_colour(ring[60:68, 60:68]) == "black"
+    area = [
+        float((np.abs(picture - picture[:8].mean(axis=(0, 1))).max(axis=2) > 0.3).mean())
+        for picture in draw(pipeline, [f"a {size} red circle on a white background"
+                                       for size in ("small", "large")])
+    ]
+    assert area[1] > 2 * area[0] > 0.02
+
+
+def test_two_shapes_stand_side_by_side(pipeline: Any) -> None:
+    picture = draw(pipeline, ["a red circle and a blue square on a white background"])[0]
+    assert nearest_colour(picture[60:68, 30:40]) == "red"
+    assert nearest_colour(picture[60:68, 88:98]) == "blue"
+
+
+def test_words_that_were_never_taught_do_not_throw_the_colours_off(pipeline: Any) -> None:
+    picture = draw(pipeline, ["a large red circle on a blue background, xyzzy, masterpiece"])[0]
+    assert nearest_colour(picture[56:72, 56:72]) == "red"
+    assert nearest_colour(picture[:8]) == "blue"
 
 
 def test_every_caption_word_is_one_token(pipeline: Any) -> None:
@@ -191,5 +209,6 @@ def effect_at(pipe: Any, path: Path, strength: float) -> float:
 
 @pytest.mark.parametrize("path", NETWORKS, ids=lambda path: path.stem)
 def test_the_effect_of_a_network_grows_with_its_strength(path: Path, pipeline: Any) -> None:
-    none, half, full = (effect_at(pipeline, path, strength) for strength in (0.0, 0.5, 1.0))
-    assert none < half < full, (none, half, full)
+    between = EFFECTS[path.stem].between
+    none, some, full = (effect_at(pipeline, path, strength) for strength in (0.0, between, 1.0))
+    assert none < some < full, (none, some, full)

@@ -20,6 +20,11 @@ WORDS = (
     "photo", "simple", "plain", "shape", "two", "the", "with", "best", "quality", "bad", "blurry",
 )  # fmt: skip
 NOISE = ("simple", "plain", "shape", "the", "with", "best", "quality", "photo", ",", ".")
+# What `spoken` says; every other token is left as it began.
+TAUGHT = (
+    "a", "an", "on", "and", "of", "background", "picture", "drawing", "image",
+    *(size for size in RADII if size), *COLOURS, *SHAPES, *NOISE,
+)  # fmt: skip
 TRIGGERS = {
     "golden": "golden",
     "stripes": "stripes",

@@ -93,7 +93,7 @@ def network_metadata(network: TrainedNetwork, steps: int) -> dict[str, str]:
         "modelspec.trigger_phrase": recipe.style,
         "modelspec.license": "Apache-2.0",
         "modelspec.resolution": "128x128",
-        "modelspec.prediction_type": "epsilon",
+        "modelspec.prediction_type": "v",
     }
 
 

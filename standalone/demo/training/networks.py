@@ -156,18 +156,18 @@ class Recipe:
 
 
 RECIPES = (
-    Recipe("golden", "Golden", LoRA, "", 4, 4.0, True, False, 4e-3, "Every shape is of gold."),
+    Recipe("golden", "Golden", LoRA, "", 4, 4.0, True, False, 1.5e-3, "Every shape is of gold."),
     Recipe(
-        "stripes", "Stripes", LoRA, "locon", 4, 4.0, False, True, 4e-3, "Shapes get light stripes."
+        "stripes", "Stripes", LoRA, "locon", 4, 4.0, False, True, 2.5e-3, "Shapes get light stripes."
     ),
     Recipe(
-        "night", "Night", LoHa, "loha", 2, 2.0, True, False, 8e-3, "The background is a night sky."
+        "night", "Night", LoHa, "loha", 2, 2.0, True, False, 4e-3, "The background is a night sky."
     ),
     Recipe(
-        "outline", "Outline", LoKr, "lokr", 4, 4.0, False, True, 6e-3, "Shapes are drawn as lines."
+        "outline", "Outline", LoKr, "lokr", 4, 4.0, False, True, 2.5e-3, "Shapes are drawn as lines."
     ),
     Recipe(
-        "pastel", "Pastel", DoRA, "locon", 4, 4.0, True, False, 4e-3, "All colours become pastel."
+        "pastel", "Pastel", DoRA, "locon", 4, 4.0, True, False, 1.2e-3, "All colours become pastel."
     ),
 )
 
@@ -269,7 +269,7 @@ def train_network(
     network = TrainedNetwork(recipe, *frozen, seed=seed)
     optimizer = torch.optim.AdamW(network.parameters(), recipe.rate, betas=(0.9, 0.98))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: cosine(step, steps, 10))
-    noiser = Noiser(seed, listen=True)
+    noiser = Noiser(seed)
     for step in range(steps):
         scenes = [_styled_scene(rng, recipe.style) for _ in range(BATCH)]
         pictures = [draw_scene(scene, jitter_tints(rng, 0.02)) for scene in scenes]

@@ -172,7 +172,7 @@ def cosine(step: int, steps: int, warmup: int = 30) -> float:
 
 
 # Seed, steps and learning rate; the later ones make the edges crisp.
-STAGES: tuple[tuple[int, int, float], ...] = ((1, 360, 2e-4), (8, 800, 4e-4))
+STAGES: tuple[tuple[int, int, float], ...] = ((1, 360, 2e-4), (8, 800, 4e-4), (9, 800, 4e-4))
 
 
 def train_vae(shrink: int = 1, log: Callable[[str], None] = print) -> AutoencoderKL:
