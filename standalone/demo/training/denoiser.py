@@ -108,7 +108,8 @@ class Noiser:
         alpha = self._alphas[times][:, None, None, None]
         noisy = alpha.sqrt() * clean + (1 - alpha).sqrt() * noise
         velocity = alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
-        return (predict(noisy, times).float() - velocity).square().mean()
+        loss: torch.Tensor = (predict(noisy, times).float() - velocity).square().mean()
+        return loss
 
 
 class Average:
