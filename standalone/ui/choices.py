@@ -17,7 +17,9 @@ from standalone.session import Session
 
 TRIGGER = "modelspec.trigger_phrase"
 USUAL_SIDE, SDXL_SIDE = 512, 1024
-DEMO_PROMPTS = ("a large red circle on a blue background", "a yellow star on a black background")
+DEMO_PROMPTS = ("a large red circle on a blue background", "a white ring on a blue background")
+DEMO_CFG, USUAL_CFG = 5.0, 7.0
+"""A toy is pushed past its colours sooner than a real model."""
 
 
 def checkpoint_choices(session: Session) -> list[tuple[str, str]]:
@@ -69,10 +71,15 @@ def starting_prompts(session: Session, checkpoint: str) -> list[str]:
             trigger = _metadata(session, checkpoint, name).get(TRIGGER, "")
         except LoradexError:
             continue  # the picker tells its fault
-        words = ", ".join(part for part in (DEMO_PROMPTS[0], trigger) if part)
+        words = ", ".join(part for part in (DEMO_PROMPTS[-1], trigger) if part)
         # The tag in front: Gradio cuts long examples.
         return [*DEMO_PROMPTS, f"<lora:{name}:1> {words}"]
     return list(DEMO_PROMPTS)
+
+
+def usual_cfg(checkpoint: str) -> float:
+    """The CFG scale to begin with."""
+    return DEMO_CFG if checkpoint == DEMO else USUAL_CFG
 
 
 def usual_side(checkpoint: str) -> int:

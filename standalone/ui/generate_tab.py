@@ -99,7 +99,8 @@ class GenerateTab:
                 )
             with gr.Row():
                 self.steps = gr.Slider(1, 150, 20, step=1, label="Steps", elem_id="steps")
-                self.cfg = gr.Slider(1, 30, 7, step=0.5, label="CFG scale", elem_id="cfg")
+                self.cfg = gr.Slider(1, 30, choices.usual_cfg(self._checkpoint), step=0.5,
+                                     label="CFG scale", elem_id="cfg")
             with gr.Row():
                 self.width = gr.Slider(64, 2048, side, step=8, label="Width", elem_id="width")
                 self.height = gr.Slider(64, 2048, side, step=8, label="Height", elem_id="height")
