@@ -157,17 +157,13 @@ class Recipe:
 
 RECIPES = (
     Recipe("golden", "Golden", LoRA, "", 4, 4.0, True, False, 1.5e-3, "Every shape is of gold."),
-    Recipe(
-        "stripes", "Stripes", LoRA, "locon", 4, 4.0, False, True, 2.5e-3,
-        "Shapes get light stripes.",
-    ),
+    Recipe("stripes", "Stripes", LoRA, "locon", 4, 4.0, False, True, 2.5e-3,
+           "Shapes get light stripes."),
     Recipe(
         "night", "Night", LoHa, "loha", 2, 2.0, True, False, 4e-3, "The background is a night sky."
     ),
-    Recipe(
-        "outline", "Outline", LoKr, "lokr", 4, 4.0, False, True, 2.5e-3,
-        "Shapes are drawn as lines.",
-    ),
+    Recipe("outline", "Outline", LoKr, "lokr", 4, 4.0, False, True, 2.5e-3,
+           "Shapes are drawn as lines."),
     Recipe(
         "pastel", "Pastel", DoRA, "locon", 4, 4.0, True, False, 1.2e-3, "All colours become pastel."
     ),
