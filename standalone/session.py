@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loradex.errors import InputError, LoradexError
-from loradex.prompts.tags import LoraTag, extract_tags
+from loradex.prompts.tags import LoraTag, extract_tags, foreign_tags
 
 from standalone.limits import check_output, check_request
 from standalone.records import (
@@ -156,6 +156,7 @@ class Session:
             self._drop()
             raise _out_of_memory(job.request) from error
         images, report, messages = result
+        messages = (*messages, *_unheeded(job))
         return GenerationResult(images, report, time.perf_counter() - started, messages)
 
     def _load(self, checkpoint: str, say: _Reporter) -> LoadedEngine:
@@ -198,6 +199,15 @@ def _check_out(out: Path) -> None:
     if out.is_dir():
         raise InputError(f"--out {out}", "a folder", "the name of a file",
                          "Use --output-dir for a folder.")
+
+
+def _unheeded(job: _Job) -> tuple[str, ...]:
+    """What the prompt asks for that nothing here does: other tools' tags and their values."""
+    others = [f"{text}: tags of this kind have no effect here; the text was left out"
+              for text in foreign_tags(job.request.prompt)]
+    values = [f"{tag.text}: {', '.join(tag.unknown)} has no effect here"
+              for tag in job.tags if tag.unknown]
+    return (*others, *values)
 
 
 def _is_out_of_memory(error: Exception) -> bool:
