@@ -46,7 +46,8 @@ def refusal(tensors, model, metadata=None):
          " width 768). Load a Flux.1 checkpoint or remove the tag."),
         ("sd1-kohya-te", TOY,
          "style.safetensors: a network for SD 1.5 (cross-attention width 768); expected one for"
-         " the loaded model (48). Load an SD 1.5 checkpoint or remove the tag."),
+         " the loaded model (cross-attention width 48). Load an SD 1.5 checkpoint or remove the"
+         " tag."),
         ("not-checkpoint", SD1,
          "style.safetensors: this is a checkpoint; expected a LoRA or one of its relatives. Use it"
          " where such files belong, or remove the tag."),

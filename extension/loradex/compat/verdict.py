@@ -121,11 +121,12 @@ def _refusal(
 
 
 def _expected(model: ModelDescription, unless: str = "") -> str:
-    """The loaded model in a message; a number's name is not said twice."""
+    """The loaded model in a message; beside a family's title a number's name is not said twice."""
     title = model.title if model.family else "one for the loaded model"
     if not model.feature:
         return title
-    number = str(model.value) if model.feature == unless else f"{model.feature} {model.value}"
+    repeated = bool(model.family) and model.feature == unless
+    number = str(model.value) if repeated else f"{model.feature} {model.value}"
     return f"{title} ({number})"
 
 
