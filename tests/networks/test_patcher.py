@@ -199,7 +199,8 @@ def test_a_bias_for_a_layer_without_one_is_added_and_taken_away(dtype: torch.dty
     for strength in (1.0, 0.5, 0.5):
         patcher.apply([StackEntry(network("a", {"denoiser.bare": parts}), 1.0, strength)])
         assert torch.equal(module.bias, (parts["diff_b"] * strength).to(dtype))
-        assert module(torch.zeros(2, 16, dtype=dtype)).shape == (2, 16)
+        if dtype is not torch.float16:  # torch 2.1 has no fp16 product on the CPU
+            assert module(torch.zeros(2, 16, dtype=dtype)).shape == (2, 16)
     patcher.restore()
     assert module.bias is None
     assert_same_bits(snapshot(model), before)
