@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from loradex.networks.base import NetworkModule, as_matrix, f32
-from loradex.networks.oft import rescaled, square_blocks
-from loradex.networks.parts import Parts, Shape, show
+from loradex.networks.base import as_matrix, f32
+from loradex.networks.parts import Parts, show
 from loradex.networks.rotation import cayley, limited, skew
+from loradex.networks.row_rotation import RowRotation, rescaled, square_blocks
 
 
 @dataclass(frozen=True, eq=False)
-class BoftModule(NetworkModule):
+class BoftModule(RowRotation):
     """Stage i gathers rows from groups of 2^i blocks, rotates each block by R and puts them back.
 
     turn [stages, n, b, b] is R - I; the change is carried along, so nothing cancels.
     """
 
     type_name = "boft"
-    weight_dependent = True
-
-    turn: Tensor
-    rescale: Tensor | None = None
 
     @classmethod
     def claims(cls, tensors: Mapping[str, Tensor]) -> bool:
@@ -45,18 +40,6 @@ class BoftModule(NetworkModule):
         q = limited(skew(blocks), (parts.scalar("alpha") or 0.0) * count * block)
         return cls(cayley(q), parts.vector("rescale", count * block), hints=parts.hints)
 
-    @property
-    def out(self) -> int:
-        """How many output rows the blocks cover."""
-        return self.turn.shape[1] * self.turn.shape[2]
-
-    @property
-    def extent(self) -> str:
-        return f"out = {self.out}"
-
-    def fits(self, weight_shape: Shape) -> bool:
-        return len(weight_shape) >= 2 and weight_shape[0] == self.out
-
     def delta(self, weight: Tensor, dyn_dim: int | None = None) -> Tensor:
         self.check_fits(weight)
         base = as_matrix(weight.to(torch.float32))
@@ -69,17 +52,9 @@ class BoftModule(NetworkModule):
             change[order] += torch.bmm(turn[stage], gathered).reshape(base.shape)
         return rescaled(change.reshape(weight.shape), weight.to(torch.float32), self.rescale)
 
-    def rows(self, start: int, stop: int) -> BoftModule:
-        self.check_rows(start, stop, self.out)
-        stages, _, block, _ = self.turn.shape
-        group = block * 2 ** (stages - 1)
-        if start % group or stop % group:
-            raise self.unsliceable(f"BOFT mixes {group} rows, so a part of them has no exact form")
-        return dataclasses.replace(
-            self,
-            turn=self.turn[:, start // block : stop // block],
-            rescale=None if self.rescale is None else self.rescale[start:stop],
-        )
+    @property
+    def group(self) -> int:
+        return self.turn.shape[-1] << (self.turn.shape[0] - 1)
 
 
 def gather_order(length: int, block: int, stage: int) -> Tensor:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from loradex.networks.base import NetworkModule, as_matrix, f32
-from loradex.networks.oft import rescaled, square_blocks
 from loradex.networks.parts import Parts, Shape, show
 from loradex.networks.peft_oft import turn_columns
 from loradex.networks.rotation import cayley, skew
+from loradex.networks.row_rotation import rescaled, square_blocks
 
 
 @dataclass(frozen=True, eq=False)
