@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from loradex.keys.architecture import Architecture, Builder, Region
+from loradex.keys.derivation import Derivation
 from loradex.keys.targets import Kind, Rows
 
 # transformers >= 5.6 dropped the `text_model.` level of CLIPTextModel (not of
@@ -96,3 +97,18 @@ def _open_clip_layer(out: Builder, index: int, width: int, inner: int) -> None:
     out.norm(f"{ours}.layer_norm2", f"{theirs}.ln_2", width)
     out.linear(f"{ours}.mlp.fc1", f"{theirs}.mlp.c_fc", inner, width)
     out.linear(f"{ours}.mlp.fc2", f"{theirs}.mlp.c_proj", width, inner)
+
+
+_OPENINGS = (
+    "text_model_", "encoder_", "embeddings_", "final_layer_norm", "text_projection", "transformer_",
+    "ln_final", "token_embedding", "positional_embedding",
+)
+
+DERIVATIONS = {
+    "CLIPTextModel": Derivation(
+        lambda config: clip_architecture(config, with_projection=False), _OPENINGS
+    ),
+    "CLIPTextModelWithProjection": Derivation(
+        lambda config: clip_architecture(config, with_projection=True), _OPENINGS
+    ),
+}

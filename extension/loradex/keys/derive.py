@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 from loradex.errors import InputError
+from loradex.keys import clip, flux, sd3, t5, unet
 from loradex.keys.architecture import Architecture
-from loradex.keys.clip import clip_architecture
-from loradex.keys.flux import flux_architecture
-from loradex.keys.sd3 import sd3_architecture
-from loradex.keys.t5 import t5_architecture
-from loradex.keys.unet import unet_architecture
+from loradex.keys.derivation import Config, Derivation
 
-DERIVATIONS: Mapping[str, Callable[[Mapping[str, Any]], Architecture]] = {
-    "UNet2DConditionModel": unet_architecture,
-    "FluxTransformer2DModel": flux_architecture,
-    "SD3Transformer2DModel": sd3_architecture,
-    "CLIPTextModel": lambda config: clip_architecture(config, with_projection=False),
-    "CLIPTextModelWithProjection": lambda config: clip_architecture(config, with_projection=True),
-    "T5EncoderModel": t5_architecture,
+_MODULES = (clip, t5, unet, sd3, flux)
+
+DERIVATIONS: Mapping[str, Derivation] = {
+    name: derivation for module in _MODULES for name, derivation in module.DERIVATIONS.items()
 }
-"""Class name in diffusers or transformers to the function that derives its table."""
+"""Class name in diffusers or transformers to how its table is derived."""
 
 
-def derive(class_name: str, config: Mapping[str, Any]) -> Architecture:
+def derive(class_name: str, config: Config) -> Architecture:
     """The table of a model of that class.
 
     Raises:
@@ -33,4 +26,4 @@ def derive(class_name: str, config: Mapping[str, Any]) -> Architecture:
     known = DERIVATIONS.get(class_name)
     if known is None:
         raise InputError("the model", f"a {class_name}", ", ".join(sorted(DERIVATIONS)))
-    return known(config)
+    return known.build(config)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loradex.keys.architecture import Architecture, Builder, Leaf, Region
+from loradex.keys.derivation import Derivation
 
 # Defaults of diffusers' FluxTransformer2DModel.
 _DEFAULTS: Mapping[str, Any] = {
@@ -95,3 +96,16 @@ def _single(out: Builder, index: int, width: int, head: int) -> tuple[Leaf, ...]
     for one, name in (("q", "query_norm"), ("k", "key_norm")):
         out.norm(f"{ours}.attn.norm_{one}", _scale(f"{theirs}.norm.{name}"), head, bias=False)
     return leaves[:3]
+
+
+DERIVATIONS = {
+    "FluxTransformer2DModel": Derivation(
+        flux_architecture,
+        (
+            "transformer_blocks_", "single_transformer_blocks_", "time_text_embed_",
+            "context_embedder", "x_embedder", "norm_out_", "proj_out", "double_blocks_",
+            "single_blocks_", "time_in_", "guidance_in_", "vector_in_", "txt_in", "img_in",
+            "final_layer_",
+        ),
+    ),
+}

@@ -65,7 +65,7 @@ class NameTable:
         return whole_shape(self.find(name))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def table_of(architecture: Architecture) -> NameTable:
     """The table of an architecture, built once (10 ms for SDXL)."""
     return NameTable(architecture)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loradex.keys.architecture import Architecture, Builder
+from loradex.keys.derivation import Derivation
 from loradex.keys.targets import Kind
 
 # Defaults of diffusers' SD3Transformer2DModel.
@@ -110,3 +111,15 @@ class _Walk:
         self.out.swapped("norm_out.linear", "final_layer.adaLN_modulation.1", self.width,
                          self.width)
         self.out.linear("proj_out", "final_layer.linear", patch * patch * channels, self.width)
+
+
+DERIVATIONS = {
+    "SD3Transformer2DModel": Derivation(
+        sd3_architecture,
+        (
+            "transformer_blocks_", "time_text_embed_", "context_embedder", "pos_embed",
+            "norm_out_", "proj_out", "joint_blocks_", "t_embedder_", "y_embedder_", "x_embedder_",
+            "final_layer_",
+        ),
+    ),
+}

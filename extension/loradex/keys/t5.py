@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from loradex.keys.architecture import Architecture, Builder
+from loradex.keys.derivation import Derivation
 from loradex.keys.targets import Kind
 
 # Defaults of transformers' T5Config.
@@ -50,3 +51,8 @@ def t5_architecture(config: Mapping[str, Any]) -> Architecture:
         id="t5", component="te", leaves=tuple(out.leaves),
         features={"width": width, "layers": int(full["num_layers"])},
     )
+
+
+DERIVATIONS = {
+    "T5EncoderModel": Derivation(t5_architecture, ("encoder_", "shared")),
+}

@@ -8,6 +8,7 @@ from typing import Any
 
 from loradex.errors import InputError
 from loradex.keys.architecture import Architecture, Builder
+from loradex.keys.derivation import Derivation
 from loradex.keys.targets import Kind
 
 _DOWN = {"CrossAttnDownBlock2D": True, "DownBlock2D": False}
@@ -230,3 +231,15 @@ def _up_depth(level: _Level, given: Any) -> Sequence[int]:
             return tuple(level.depth)
         given = level.depth[0]
     return (given,) * (level.resnets + 1) if isinstance(given, int) else tuple(given)
+
+
+DERIVATIONS = {
+    "UNet2DConditionModel": Derivation(
+        unet_architecture,
+        (
+            "down_blocks_", "mid_block_", "up_blocks_", "conv_in", "conv_out", "conv_norm_out",
+            "time_embedding_", "add_embedding_", "encoder_hid_proj", "input_blocks_",
+            "middle_block_", "output_blocks_", "out_", "time_embed_", "label_emb_",
+        ),
+    ),
+}

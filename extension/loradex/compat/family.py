@@ -1,0 +1,68 @@
+"""What a base family is: its parts, the tables derived from them, and what people call it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from loradex.keys.architecture import Architecture
+from loradex.keys.configs import Config
+from loradex.keys.derive import derive
+from loradex.keys.resolve import NameTable, table_of
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a family: its component, the class that builds it and its configuration."""
+
+    component: str
+    class_name: str
+    config: Config
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """One size of a base family: what its models are made of and what people call it.
+
+    `id` is what surfaces show; families of several sizes or trees have one entry per size, told
+    apart by `variant`. `feature` names the number of its denoiser that messages quote. `claims`
+    are beginnings of the values that trainers write into metadata for it. `lookalikes` are models
+    whose networks name and shape cannot tell from its own.
+    """
+
+    id: str
+    title: str
+    parts: tuple[Part, ...]
+    feature: str
+    claims: tuple[str, ...] = ()
+    lookalikes: tuple[str, ...] = ()
+    variant: str = ""
+
+    @property
+    def key(self) -> str:
+        """What no other entry has: `flux2/klein-4b`, or the id alone."""
+        return f"{self.id}/{self.variant}" if self.variant else self.id
+
+    def architectures(self) -> Mapping[str, Architecture]:
+        """Component -> table; `denoiser` is among them."""
+        return {name: table.architecture for name, table in self.tables().items()}
+
+    @property
+    def feature_value(self) -> int:
+        return self.tables()["denoiser"].architecture.features[self.feature]
+
+    def tables(self) -> Mapping[str, NameTable]:
+        """Component -> name table; derived on first use (10 to 50 ms for a large model)."""
+        return self._tables
+
+    @cached_property
+    def _tables(self) -> Mapping[str, NameTable]:
+        return {
+            part.component: table_of(derive(part.class_name, part.config)) for part in self.parts
+        }
+
+
+def denoiser(class_name: str, config: Config) -> Part:
+    """The part that a family is told by."""
+    return Part("denoiser", class_name, config)

@@ -1,0 +1,1 @@
+"""The known base families, one file per lineage; `compat.families` lists the files."""

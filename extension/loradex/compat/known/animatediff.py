@@ -1,0 +1,7 @@
+"""AnimateDiff's motion modules."""
+
+from __future__ import annotations
+
+from loradex.compat.family import Family
+
+FAMILIES: tuple[Family, ...] = ()

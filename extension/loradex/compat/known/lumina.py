@@ -1,0 +1,7 @@
+"""Lumina Image 2 and Z-Image."""
+
+from __future__ import annotations
+
+from loradex.compat.family import Family
+
+FAMILIES: tuple[Family, ...] = ()
