@@ -27,6 +27,17 @@ class NetworkFile:
     root: Path
     size: int
     mtime_ns: int
+    inode: int = 0
+    ctime_ns: int = 0
+
+    @property
+    def stamp(self) -> tuple[int, int, int, int]:
+        """What differs when the file was written to, replaced or swapped with another.
+
+        Size and time alone miss a write within the clock's grain, and two files that changed
+        places; where a system tells no inode it is 0.
+        """
+        return self.size, self.mtime_ns, self.inode, self.ctime_ns
 
 
 @dataclass(frozen=True)
@@ -112,7 +123,10 @@ def _network_file(folder: _Folder, entry: os.DirEntry[str]) -> NetworkFile | Non
         return None
     below = "/".join((*folder.below, entry.name))
     path = Path(entry.path)
-    return NetworkFile(_text(below), _text(stem), path, folder.root, stat.st_size, stat.st_mtime_ns)
+    return NetworkFile(
+        _text(below), _text(stem), path, folder.root, stat.st_size, stat.st_mtime_ns,
+        stat.st_ino, stat.st_ctime_ns,
+    )
 
 
 def _text(name: str) -> str:
