@@ -1,6 +1,6 @@
 """Set Loradex up: called plainly by a WebUI at its start, or with `run` or `test` by a person.
 
-python install.py                    inside a WebUI: installs only what is missing (watchdog)
+python install.py                    inside a WebUI: installs only what is missing
 python install.py run [options]      makes .venv, installs what is pinned, starts the standalone
 python install.py test [options]     the same, and passes every check that CI runs
 
@@ -28,7 +28,7 @@ VENV = HERE / ".venv"
 STAMP = VENV / "loradex-install.json"
 CONSTRAINTS = HERE / "constraints.txt"
 EXTRAS = {"run": ("standalone",), "test": ("standalone", "test", "peers", "browser")}
-WEBUI_NEEDS = {"watchdog": "watchdog>=4.0"}
+WEBUI_NEEDS = {"watchdog": "watchdog>=4.0", "send2trash": "send2trash>=1.8"}
 CHECKS: tuple[tuple[str, ...], ...] = (
     ("ruff", "check", "."),
     ("mypy",),
