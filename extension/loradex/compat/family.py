@@ -26,9 +26,10 @@ class Family:
     """One size of a base family: what its models are made of and what people call it.
 
     `id` is what surfaces show; families of several sizes or trees have one entry per size, told
-    apart by `variant`. `feature` names the number of its denoiser that messages quote. `claims`
-    are beginnings of the values that trainers write into metadata for it. `lookalikes` are models
-    whose networks name and shape cannot tell from its own.
+    apart by `variant`. The first part is the main one, by which the family is told. `feature`
+    names the number of it that messages quote. `claims` are beginnings of the values that trainers
+    write into metadata for it. `lookalikes` are models whose networks name and shape cannot tell
+    from its own.
     """
 
     id: str
@@ -44,13 +45,18 @@ class Family:
         """What no other entry has: `flux2/klein-4b`, or the id alone."""
         return f"{self.id}/{self.variant}" if self.variant else self.id
 
+    @property
+    def main(self) -> str:
+        """The component by which the family is told: `denoiser`, or `motion` for AnimateDiff."""
+        return self.parts[0].component
+
     def architectures(self) -> Mapping[str, Architecture]:
-        """Component -> table; `denoiser` is among them."""
+        """Component -> table; the main one is among them."""
         return {name: table.architecture for name, table in self.tables().items()}
 
     @property
     def feature_value(self) -> int:
-        return self.tables()["denoiser"].architecture.features[self.feature]
+        return self.tables()[self.main].architecture.features[self.feature]
 
     def tables(self) -> Mapping[str, NameTable]:
         """Component -> name table; derived on first use (10 to 50 ms for a large model)."""
@@ -64,5 +70,5 @@ class Family:
 
 
 def denoiser(class_name: str, config: Config) -> Part:
-    """The part that a family is told by."""
+    """The part by which most families are told."""
     return Part("denoiser", class_name, config)
