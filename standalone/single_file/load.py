@@ -32,7 +32,8 @@ def load_single_file(
     Raises:
         FileError: the file is broken, unsafe, or no checkpoint that can be run here.
     """
-    from loradex.networks.tensors import read_model_header, read_tensors
+    from loradex.files.pickle_header import read_model_header
+    from loradex.networks.tensors import read_tensors
 
     header = read_model_header(path)
     facts = read_facts(path.name, {name: info.shape for name, info in header.tensors.items()})

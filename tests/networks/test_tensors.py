@@ -17,12 +17,9 @@ torch = pytest.importorskip("torch")
 
 from loradex.errors import BrokenNetworkError, FileError, HeaderError, UnsafeFileError  # noqa: E402
 from loradex.files.header import read_header  # noqa: E402
+from loradex.files.pickle_header import read_model_header, read_pickle_header  # noqa: E402
 from loradex.networks import pickles, tensors  # noqa: E402
-from loradex.networks.tensors import (  # noqa: E402
-    read_model_header,
-    read_pickle_header,
-    read_tensors,
-)
+from loradex.networks.tensors import read_tensors  # noqa: E402
 
 pytestmark = [
     pytest.mark.torch,

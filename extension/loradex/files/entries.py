@@ -47,7 +47,7 @@ def _decode(raw: bytes) -> Any:
     try:
         return json.loads(
             text,
-            object_pairs_hook=_unique,
+            object_pairs_hook=unique,
             parse_int=_parse_int,
             parse_constant=_refuse_constant,
         )
@@ -61,7 +61,8 @@ def _decode(raw: bytes) -> Any:
         raise Fault("not-json", found, "", AGAIN) from error
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An `object_pairs_hook` that refuses a key that stands twice."""
     result = dict(pairs)
     if len(result) != len(pairs):
         seen: set[str] = set()

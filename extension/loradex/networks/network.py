@@ -20,11 +20,12 @@ from loradex.errors import (
 )
 from loradex.files.hashes import FileHashes, hash_file
 from loradex.files.header import Header
+from loradex.files.pickle_header import read_model_header
 from loradex.keys.parse import ParsedFile, parse_file
 from loradex.keys.targets import FileModule, Shape
 from loradex.networks.base import NetworkModule
 from loradex.networks.hints import HintReader
-from loradex.networks.tensors import read_model_header, read_tensors
+from loradex.networks.tensors import read_tensors
 from loradex.networks.types import build_module
 
 Stamp = tuple[str, int, int]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import pickletools
-import re
 import struct
 import warnings
 import zipfile
@@ -18,9 +17,9 @@ import torch
 
 from loradex.errors import FileError, UnsafeFileError
 from loradex.files import foreign
-from loradex.files.faults import AGAIN
 from loradex.files.hashes import changed, stamp
 from loradex.files.header import unreadable
+from loradex.files.pickle_header import PLAIN_GLOBALS, damaged, unsafe
 
 State = dict[str, torch.Tensor]
 
@@ -32,24 +31,7 @@ _DAMAGE = (
     zipfile.BadZipFile,
 )  # fmt: skip
 
-_PLAIN_GLOBALS = re.compile(
-    r"torch\._utils\._rebuild_\w+|torch\._tensor\._rebuild_from_type_v2"
-    r"|torch(\.storage)?\.\w*Storage|torch\.(Size|Tensor|device|[a-z]+\d+\w*|bool|half|float|long)"
-    r"|torch\.nn\.parameter\.\w+|collections\.OrderedDict|_codecs\.encode"
-)
-"""Names in a pickle of tensors; when torch refuses one that has no others, it is damaged."""
-
 _MAX_NESTING = 16
-
-
-def is_pickle_file(path: Path) -> bool:
-    """True where the content, whatever the suffix, is a zip archive or a bare pickle."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(8)
-    except OSError as error:
-        raise unreadable(path, error) from error
-    return foreign.is_zip(head) or foreign.is_pickle(head)
 
 
 def load_pickle(path: Path, device: str) -> tuple[State, dict[str, str]]:
@@ -109,28 +91,18 @@ def _open_zip(path: Path, file: BinaryIO) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(file)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, LookupError) as error:
-        raise _damaged(path, "its zip directory cannot be read") from error
-
-
-def _damaged(path: Path, reason: str) -> FileError:
-    return FileError(path.name, f"the pickle file is damaged: {reason}", "", AGAIN, "damaged")
+        raise damaged(path, "its zip directory cannot be read") from error
 
 
 def _refusal(path: Path, error: BaseException) -> FileError:
     """Why torch would not load a file: what it wants to run, or where it is damaged."""
-    wanted = [name for name in wanted_globals(path) if not _PLAIN_GLOBALS.fullmatch(name)]
+    wanted = [name for name in wanted_globals(path) if not PLAIN_GLOBALS.fullmatch(name)]
     if wanted:
-        listed = ", ".join(f"'{name}'" for name in wanted[:3])
-        return UnsafeFileError(
-            path.name,
-            f"the pickle asks to run {listed}",
-            "tensors and plain containers",
-            "Loradex does not open it: get the safetensors version from a source you trust.",
-        )
+        return unsafe(path, wanted)
     # torch's advice on pickles is to load them unsafely, and a KeyError says nothing to a reader
     told = isinstance(error, RuntimeError) and str(error).strip()
     reason = told.splitlines()[0][:120].rstrip(".") if told else "torch cannot read it"
-    return _damaged(path, reason)
+    return damaged(path, reason)
 
 
 def wanted_globals(path: Path) -> tuple[str, ...]:
@@ -178,7 +150,7 @@ def _flatten(path: Path, state: Any) -> Iterator[tuple[str, torch.Tensor]]:
         if not isinstance(inner, Mapping) or id(inner) in entered:
             return
         if depth > _MAX_NESTING:
-            raise _damaged(path, f"its dictionaries are nested more than {_MAX_NESTING} deep")
+            raise damaged(path, f"its dictionaries are nested more than {_MAX_NESTING} deep")
         entered.add(id(inner))
         for key, value in inner.items():
             if isinstance(value, torch.Tensor):

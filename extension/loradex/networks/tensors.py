@@ -14,14 +14,13 @@ import torch
 from loradex.errors import BrokenNetworkError, FileError
 from loradex.files.hashes import changed, stamp
 from loradex.files.header import (
-    Header,
     TensorInfo,
     parse_header,
     read_head,
-    read_header,
     unreadable,
 )
-from loradex.networks.pickles import is_pickle_file, load_pickle
+from loradex.files.pickle_header import is_pickle_file
+from loradex.networks.pickles import load_pickle
 
 _TORCH_NAMES: Mapping[str, str] = MappingProxyType({
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64",
@@ -33,32 +32,6 @@ _TORCH_NAMES: Mapping[str, str] = MappingProxyType({
 """torch's names by the format's; older versions of torch lack some of the 8-bit and unsigned ones.
 
 The 4 and 6 bit types are left out: torch has no elements of their size."""
-
-
-def read_model_header(path: Path) -> Header:
-    """The header of a model file; its content, not its suffix, tells the format."""
-    return read_pickle_header(path) if is_pickle_file(path) else read_header(path)
-
-
-def read_pickle_header(path: Path) -> Header:
-    """Names, types and shapes of a pickle file; no tensor is read.
-
-    The offsets only count the tensors' bytes one after the other: where they lie in the file is
-    the pickle's own affair. Plain values at the top (`global_step`) are the metadata.
-
-    Raises:
-        UnsafeFileError: the pickle wants to run code.
-        FileError: the file is damaged or holds no named tensors.
-    """
-    state, metadata = load_pickle(path, "meta")
-    tensors: dict[str, TensorInfo] = {}
-    start = 0
-    for name, tensor in state.items():
-        stop = start + tensor.numel() * tensor.element_size()
-        dtype = _dtype_name(tensor.dtype)
-        tensors[name] = TensorInfo(name, dtype, tuple(tensor.shape), start, stop)
-        start = stop
-    return Header(tensors, metadata, 0, path.stat().st_size)
 
 
 def read_tensors(path: Path, names: Collection[str] | None = None) -> dict[str, torch.Tensor]:
