@@ -171,7 +171,7 @@ FOREIGN = {
         b"\xff" * 100,
         struct.pack("<Q", MAX_HEADER_BYTES + 1) + bytes(9),
     ],
-    "truncated": [struct.pack("<Q", 100) + b'{"a":', struct.pack("<Q", MAX_HEADER_BYTES) + b"{"],
+    "header-cut": [struct.pack("<Q", 100) + b'{"a":', struct.pack("<Q", MAX_HEADER_BYTES) + b"{"],
 }
 
 
@@ -186,7 +186,7 @@ class TestWhatItReallyIs:
             read_header(path)
         assert caught.value.code == code == fault(content).code
         assert caught.value.next_step
-        assert isinstance(caught.value, IncompleteFileError) == (code == "truncated")
+        assert isinstance(caught.value, IncompleteFileError) == (code == "header-cut")
 
     def test_a_long_web_page_is_named_from_its_beginning_alone(self, tmp_path):
         path = tmp_path / "x.safetensors"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from loradex.files.faults import FAULTS
+
 SNIFF_BYTES = 512
 """How much of a file's beginning is enough to name it."""
-
-_AGAIN = "Download it again."
-_UNPACK = "Unpack it and use the model inside."
 
 
 @dataclass(frozen=True)
@@ -17,27 +16,26 @@ class Foreign:
 
     code: str
     what: str
-    next_step: str
+
+    @property
+    def next_step(self) -> str:
+        return FAULTS[self.code].next_step
 
 
-_PICKLE = Foreign(
-    "pickle",
-    "a PyTorch pickle file under the wrong name",
-    "Rename it to .pt, or convert it to safetensors.",
-)
+_PICKLE = Foreign("pickle", "a PyTorch pickle file under the wrong name")
 _MAGIC: tuple[tuple[bytes, Foreign], ...] = (
-    (b"GGUF", Foreign("gguf", "a GGUF file", "Download the safetensors version.")),
-    (b"\x89PNG\r\n", Foreign("picture", "a PNG picture", _AGAIN)),
-    (b"\xff\xd8\xff", Foreign("picture", "a JPEG picture", _AGAIN)),
-    (b"GIF8", Foreign("picture", "a GIF picture", _AGAIN)),
-    (b"RIFF", Foreign("picture", "a picture or a film (RIFF)", _AGAIN)),
-    (b"%PDF", Foreign("document", "a PDF document", _AGAIN)),
-    (b"\x1f\x8b", Foreign("archive", "a gzip archive", _UNPACK)),
-    (b"7z\xbc\xaf\x27\x1c", Foreign("archive", "a 7z archive", _UNPACK)),
-    (b"Rar!", Foreign("archive", "a RAR archive", _UNPACK)),
-    (b"BZh", Foreign("archive", "a bzip2 archive", _UNPACK)),
-    (b"\xfd7zXZ", Foreign("archive", "an xz archive", _UNPACK)),
-    (b"\x28\xb5\x2f\xfd", Foreign("archive", "a Zstandard archive", _UNPACK)),
+    (b"GGUF", Foreign("gguf", "a GGUF file")),
+    (b"\x89PNG\r\n", Foreign("picture", "a PNG picture")),
+    (b"\xff\xd8\xff", Foreign("picture", "a JPEG picture")),
+    (b"GIF8", Foreign("picture", "a GIF picture")),
+    (b"RIFF", Foreign("picture", "a picture or a film (RIFF)")),
+    (b"%PDF", Foreign("document", "a PDF document")),
+    (b"\x1f\x8b", Foreign("archive", "a gzip archive")),
+    (b"7z\xbc\xaf\x27\x1c", Foreign("archive", "a 7z archive")),
+    (b"Rar!", Foreign("archive", "a RAR archive")),
+    (b"BZh", Foreign("archive", "a bzip2 archive")),
+    (b"\xfd7zXZ", Foreign("archive", "an xz archive")),
+    (b"\x28\xb5\x2f\xfd", Foreign("archive", "a Zstandard archive")),
 )
 _HTML = (b"<!doctype", b"<html", b"<head", b"<?xml", b"<body", b"<!--")
 
@@ -46,14 +44,14 @@ def recognise(head: bytes) -> Foreign | None:
     """The true kind of a file from its first bytes, or None where nothing is recognised."""
     head = head[:SNIFF_BYTES]
     if head and not head.strip(b"\0"):
-        return Foreign("zeros", "nothing but zero bytes (an interrupted download)", _AGAIN)
+        return Foreign("zeros", "nothing but zero bytes (an interrupted download)")
     for magic, foreign in _MAGIC:
         if head.startswith(magic):
             return foreign
     if is_zip(head):
         if b"data.pkl" in head:
             return _PICKLE
-        return Foreign("archive", "a zip archive", _UNPACK)
+        return Foreign("archive", "a zip archive")
     return _PICKLE if is_pickle(head) else _recognise_text(head)
 
 
@@ -70,23 +68,15 @@ def is_pickle(head: bytes) -> bool:
 def _recognise_text(head: bytes) -> Foreign | None:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.lower().startswith(_HTML):
-        return Foreign(
-            "html-page",
-            "a web page (HTML)",
-            "Download the model itself: the site may have asked for a login or a licence.",
-        )
+        return Foreign("html-page", "a web page (HTML)")
     if text.startswith(b"version https://git-lfs"):
-        return Foreign(
-            "lfs-pointer",
-            "a git-LFS pointer, not the file that it points to",
-            "Run 'git lfs pull' in that folder, or download the file itself.",
-        )
+        return Foreign("lfs-pointer", "a git-LFS pointer, not the file that it points to")
     if not _is_readable(head):
         return None
     shown = " ".join(text[:60].decode("utf-8", "replace").split())
     if text.startswith((b"{", b"[")):
-        return Foreign("json-page", f"a JSON answer of a site: {shown}", _AGAIN)
-    return Foreign("text-page", f"a text: {shown}", _AGAIN)
+        return Foreign("json-page", f"a JSON answer of a site: {shown}")
+    return Foreign("text-page", f"a text: {shown}")
 
 
 def _is_readable(head: bytes) -> bool:

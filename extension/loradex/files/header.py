@@ -22,6 +22,8 @@ MAX_HEADER_BYTES = 100_000_000
 
 LENGTH_BYTES = 8
 
+_INCOMPLETE = ("truncated", "header-cut")
+
 DTYPE_BITS: Mapping[str, int] = MappingProxyType(entries.DTYPE_BITS)
 """Bits of one element by dtype name; the list that safetensors 0.8 accepts."""
 
@@ -78,16 +80,19 @@ def unreadable(path: Path, error: OSError) -> FileError:
     return FileError(path.name, f"cannot be read ({reason})", code="unreadable")
 
 
-def parse_header(head: bytes, file_length: int, subject: str) -> Header:
+def parse_header(
+    head: bytes, file_length: int, subject: str, *, surplus: bool = False
+) -> Header:
     """The header in `head`, the first bytes of a file that is `file_length` bytes long.
 
     `head` needs the whole header, or at least `foreign.SNIFF_BYTES` of a file that has none.
+    `surplus` lets bytes after the last tensor pass, to tell what a file with that fault holds.
     """
     try:
         stop = _header_stop(head, file_length)
-        return _build(head[LENGTH_BYTES:stop], stop, file_length)
+        return _build(head[LENGTH_BYTES:stop], stop, file_length, surplus)
     except Fault as fault:
-        kind = IncompleteFileError if fault.code == "truncated" else HeaderError
+        kind = IncompleteFileError if fault.code in _INCOMPLETE else HeaderError
         raise kind(subject, fault.found, fault.expected, fault.next_step, fault.code) from None
 
 
@@ -110,7 +115,7 @@ def _header_stop(head: bytes, file_length: int) -> int:
     stop = LENGTH_BYTES + length
     if file_length >= LENGTH_BYTES and 0 < length <= MAX_HEADER_BYTES and stop <= file_length:
         if len(head) < stop:
-            raise Fault("truncated", "the header was cut while it was read", "", "Try again.")
+            raise Fault("header-cut", "the header was cut while it was read", "", "Try again.")
         return stop
     what = foreign.recognise(head)
     if what is not None:
@@ -128,21 +133,23 @@ def _frame_fault(length: int, file_length: int) -> Fault:
         found = f"no safetensors file, or a damaged one: its header would have {length:,} bytes"
         return Fault("header-too-long", found, f"at most {MAX_HEADER_BYTES:,}", AGAIN)
     found = f"the file is cut inside its header: it has {file_length:,} bytes"
-    return Fault("truncated", found, f"at least {LENGTH_BYTES + length:,}", AGAIN)
+    return Fault("header-cut", found, f"at least {LENGTH_BYTES + length:,}")
 
 
-def _build(raw: bytes, data_start: int, file_length: int) -> Header:
+def _build(raw: bytes, data_start: int, file_length: int, surplus: bool) -> Header:
     document = entries.read_document(raw)
     metadata = entries.read_metadata(document.pop("__metadata__", None))
     tensors = {
         name: TensorInfo(name, *entries.read_entry(name, entry))
         for name, entry in document.items()
     }
-    _check_layout(tensors, file_length - data_start)
+    _check_layout(tensors, data_start, file_length, surplus)
     return Header(tensors, metadata, data_start, file_length)
 
 
-def _check_layout(tensors: Mapping[str, TensorInfo], data_length: int) -> None:
+def _check_layout(
+    tensors: Mapping[str, TensorInfo], data_start: int, file_length: int, surplus: bool
+) -> None:
     """Tensors lie one after the other and fill the rest of the file, nothing more."""
     reached, before = 0, ""
     for info in sorted(tensors.values(), key=lambda info: (info.start, info.stop)):
@@ -150,11 +157,23 @@ def _check_layout(tensors: Mapping[str, TensorInfo], data_length: int) -> None:
             code, verb = ("overlap", "overlap") if info.start < reached else ("gap", "leave a gap")
             neighbours = f"'{before}' and '{info.name}'" if before else f"'{info.name}'"
             found = f"the data of {neighbours} {verb} at byte {info.start:,}"
-            raise Fault(code, found, f"byte {reached:,}", AGAIN)
+            raise Fault(code, found, f"byte {reached:,}")
         reached, before = info.stop, info.name
-    if reached > data_length:
-        found = f"the file is cut: it has {data_length:,} bytes of tensor data"
-        raise Fault("truncated", found, f"{reached:,}", AGAIN)
-    if reached < data_length:
-        found = f"{data_length - reached:,} bytes follow the last tensor"
-        raise Fault("trailing-bytes", found, "none", AGAIN)
+    end = data_start + reached
+    if end > file_length:
+        found = f"the file is cut: it has {file_length - data_start:,} bytes of tensor data"
+        raise Fault("truncated", found, f"{reached:,}")
+    if end < file_length and not surplus:
+        raise _surplus(file_length - end, end, bool(tensors))
+
+
+def _surplus(count: int, end: int, whole: bool) -> Fault:
+    """The fault of a file that is longer than its header says."""
+    if not whole:
+        return Fault("trailing-bytes", f"{count:,} bytes belong to no tensor", "none", AGAIN)
+    return Fault(
+        "trailing-bytes",
+        f"all tensors are whole, but {count:,} more bytes follow the last one",
+        f"a file of {end:,} bytes",
+        f"Cut it to {end:,} bytes, or download it again: most tools refuse it as it is.",
+    )
