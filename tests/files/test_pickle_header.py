@@ -1,5 +1,6 @@
 """Pickles are read without torch, and nothing that they name is ever imported or called."""
 
+import contextlib
 import io
 import os
 import pickle
@@ -68,7 +69,8 @@ def test_a_pickle_that_wants_to_run_something_is_named_and_not_run(
 
 def test_a_pickle_that_calls_what_it_was_given_gets_nothing(tmp_path):
     # getattr(Stand-in, "x")("y") and a state for it: all of it lands in stand-ins.
-    content = b"\x80\x02cbuiltins\ngetattr\n(cos\npath\nX\x01\x00\x00\x00xtR(X\x01\x00\x00\x00ytR}b."
+    name = b"X\x01\x00\x00\x00x"
+    content = b"\x80\x02cbuiltins\ngetattr\n(cos\npath\n" + name + b"tR(" + name + b"tR}b."
     with pytest.raises(UnsafeFileError):
         read_pickle_header(zipped(tmp_path / "a.pt", content))
 
@@ -106,7 +108,5 @@ def test_no_damage_raises_anything_but_our_errors(tmp_path_factory, data):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
     path = tmp_path_factory.getbasetemp() / "damaged.pt"
     path.write_bytes(content)
-    try:
+    with contextlib.suppress(LoradexError):
         read_pickle_header(path)
-    except LoradexError:
-        pass
