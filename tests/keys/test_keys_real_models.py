@@ -6,9 +6,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
 from diffusers import (  # noqa: E402
+    ChromaTransformer2DModel,
+    Flux2Transformer2DModel,
     FluxTransformer2DModel,
+    MotionAdapter,
     SD3Transformer2DModel,
     UNet2DConditionModel,
+    UNetSpatioTemporalConditionModel,
 )
 from loradex.keys import configs  # noqa: E402
 from loradex.keys.derive import derive  # noqa: E402
@@ -26,6 +30,10 @@ CLASSES = {
     "UNet2DConditionModel": UNet2DConditionModel,
     "FluxTransformer2DModel": FluxTransformer2DModel,
     "SD3Transformer2DModel": SD3Transformer2DModel,
+    "UNetSpatioTemporalConditionModel": UNetSpatioTemporalConditionModel,
+    "MotionAdapter": MotionAdapter,
+    "ChromaTransformer2DModel": ChromaTransformer2DModel,
+    "Flux2Transformer2DModel": Flux2Transformer2DModel,
 }
 ENCODERS = {
     "CLIPTextModel": (CLIPTextConfig, CLIPTextModel),
@@ -46,6 +54,10 @@ DENOISERS = {
     "sdxl": ("UNet2DConditionModel", configs.SDXL_UNET),
     "sdxl-refiner": ("UNet2DConditionModel", configs.SDXL_REFINER_UNET),
     "ssd-1b": ("UNet2DConditionModel", configs.SSD_1B_UNET),
+    "vega": ("UNet2DConditionModel", configs.VEGA_UNET),
+    "koala-1b": ("UNet2DConditionModel", configs.KOALA_1B_UNET),
+    "koala-700m": ("UNet2DConditionModel", configs.KOALA_700M_UNET),
+    "kolors": ("UNet2DConditionModel", configs.KOLORS_UNET),
     "toy": ("UNet2DConditionModel", TOY_UNET),
     "toy-one-layer": ("UNet2DConditionModel", {**TOY_UNET, "layers_per_block": 1}),
     "toy-no-middle": ("UNet2DConditionModel", {**TOY_UNET, "mid_block_type": None}),
@@ -70,6 +82,24 @@ DENOISERS = {
     "flux1-schnell": ("FluxTransformer2DModel", {}),
     "flux1-fill": ("FluxTransformer2DModel", {
         **configs.FLUX1_DEV, "in_channels": 384, "out_channels": 64,
+    }),
+    "chroma": ("ChromaTransformer2DModel", configs.CHROMA),
+    "flux2-dev": ("Flux2Transformer2DModel", configs.FLUX2_DEV),
+    "flux2-klein-4b": ("Flux2Transformer2DModel", configs.FLUX2_KLEIN_4B),
+    "flux2-klein-9b": ("Flux2Transformer2DModel", configs.FLUX2_KLEIN_9B),
+    "svd": ("UNetSpatioTemporalConditionModel", configs.SVD_UNET),
+    "svd-toy": ("UNetSpatioTemporalConditionModel", {
+        "block_out_channels": (32, 64),
+        "down_block_types": ("CrossAttnDownBlockSpatioTemporal", "DownBlockSpatioTemporal"),
+        "up_block_types": ("UpBlockSpatioTemporal", "CrossAttnUpBlockSpatioTemporal"),
+        "num_attention_heads": (2, 4), "cross_attention_dim": 40, "layers_per_block": 1,
+    }),
+    "animatediff-sd1": ("MotionAdapter", configs.ANIMATEDIFF_SD1),
+    "animatediff-sdxl": ("MotionAdapter", configs.ANIMATEDIFF_SDXL),
+    "motion-uneven": ("MotionAdapter", {
+        "block_out_channels": (32, 64), "motion_layers_per_block": (1, 2),
+        "motion_transformer_layers_per_block": (2, 1), "motion_mid_block_layers_per_block": 2,
+        "motion_transformer_layers_per_mid_block": (1, 2), "conv_in_channels": 9,
     }),
     "sd3-medium": ("SD3Transformer2DModel", configs.SD3_MEDIUM),
     "sd3.5-medium": ("SD3Transformer2DModel", configs.SD35_MEDIUM),
@@ -103,6 +133,8 @@ def derived_modules(architecture):
     }
 
 
+# diffusers' own Chroma uses a name that diffusers deprecates.
+@pytest.mark.filterwarnings("ignore:.FluxPosEmbed. is deprecated:FutureWarning")
 @pytest.mark.parametrize("name", DENOISERS)
 def test_every_weight_of_a_denoiser_is_in_the_table_and_nothing_else(name):
     class_name, config = DENOISERS[name]

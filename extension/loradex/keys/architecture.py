@@ -70,9 +70,11 @@ class Piece(NamedTuple):
 class Architecture:
     """The derived table of one model part; compared by identity, so that it can be a cache's key.
 
-    `component` is `denoiser` or `te`, as a file names it. `optional_prefix` is a level of the
-    diffusers names that writers leave out (`text_model.`). `aliases` are further names that files
-    use, each for several leaves in order. `features` are the numbers that messages quote.
+    `component` is `denoiser`, `te` or `motion`, as a file names it. `optional_prefix` is a level
+    of the diffusers names that writers leave out (`text_model.`). `aliases` are further names that
+    files use, each for several leaves in order. `ambiguous` are module names that mean another
+    weight in each tree, so that a file's name says nothing. `features` are the numbers that
+    messages quote.
     """
 
     id: str
@@ -81,6 +83,7 @@ class Architecture:
     optional_prefix: str = ""
     aliases: Mapping[str, tuple[Leaf, ...]] = field(default_factory=dict)
     features: Mapping[str, int] = field(default_factory=dict)
+    ambiguous: frozenset[str] = frozenset()
 
     def modules(self, tree: Tree) -> Mapping[str, ModuleShape]:
         """Module name -> shape in a tree; fused modules are put together from their leaves."""
@@ -99,6 +102,8 @@ class Architecture:
         """Every (name, pieces) by which a file may mean a module, in all name spaces."""
         for tree in ("diffusers", "native"):
             for name, pieces in self._grouped(tree).items():
+                if name in self.ambiguous:
+                    continue
                 yield name, pieces
                 if self.optional_prefix and name.startswith(self.optional_prefix):
                     yield name[len(self.optional_prefix):], pieces
@@ -146,8 +151,11 @@ class Builder:
     ) -> Leaf:
         return self.add(Kind.LINEAR, (out, inp), diffusers, native, bias=bias)
 
-    def conv(self, diffusers: str, native: str, out: int, inp: int, kernel: int = 3) -> Leaf:
-        return self.add(Kind.CONV, (out, inp, kernel, kernel), diffusers, native)
+    def conv(
+        self, diffusers: str, native: str, out: int, inp: int, kernel: int = 3, *,
+        bias: bool = True,
+    ) -> Leaf:
+        return self.add(Kind.CONV, (out, inp, kernel, kernel), diffusers, native, bias=bias)
 
     def norm(
         self, diffusers: Region | str, native: Region | str, size: int, *, bias: bool = True
@@ -167,11 +175,13 @@ class Builder:
             start += out
         return tuple(leaves)
 
-    def swapped(self, diffusers: str, native: str, half: int, inp: int) -> None:
+    def swapped(
+        self, diffusers: str, native: str, half: int, inp: int, *, bias: bool = True
+    ) -> None:
         """A final adaLN [2 * half, inp]: diffusers keeps scale first, the native tree shift."""
         first, second = Rows(0, half), Rows(half, 2 * half)
         for ours, theirs in ((first, second), (second, first)):
-            self.linear(Region(diffusers, ours), Region(native, theirs), half, inp)
+            self.linear(Region(diffusers, ours), Region(native, theirs), half, inp, bias=bias)
 
 
 def _region(place: Region | str) -> Region:

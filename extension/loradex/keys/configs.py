@@ -61,7 +61,43 @@ SSD_1B_UNET: Config = {  # SDXL without the attention of the middle and with few
     "transformer_layers_per_block": (1, 2, 4),
     "reverse_transformer_layers_per_block": ((4, 4, 10), (2, 1, 1), 1),
 }
+VEGA_UNET: Config = {  # Segmind's smaller SSD-1B
+    **SDXL_UNET,
+    "mid_block_type": "UNetMidBlock2D",
+    "transformer_layers_per_block": (1, 1, 2),
+}
+KOALA_1B_UNET: Config = {  # SDXL with one resnet a level
+    **SDXL_UNET,
+    "layers_per_block": 1,
+    "transformer_layers_per_block": (1, 2, 6),
+}
+KOALA_700M_UNET: Config = {
+    **KOALA_1B_UNET,
+    "mid_block_type": None,
+    "transformer_layers_per_block": (1, 2, 5),
+}
+KOLORS_UNET: Config = {  # SDXL behind a projection of ChatGLM's 4096 wide states
+    **SDXL_UNET,
+    "encoder_hid_dim": 4096,
+    "encoder_hid_dim_type": "text_proj",
+    "projection_class_embeddings_input_dim": 5632,
+}
+SVD_UNET: Config = {}
+ANIMATEDIFF_SD1: Config = {}  # v2; v1 and v3 have no module in the middle
+ANIMATEDIFF_SDXL: Config = {
+    "block_out_channels": (320, 640, 1280), "use_motion_mid_block": False,
+}
 FLUX1_DEV: Config = {"guidance_embeds": True}
+CHROMA: Config = {}
+FLUX2_DEV: Config = {}
+FLUX2_KLEIN_4B: Config = {
+    "num_layers": 5, "num_single_layers": 20, "num_attention_heads": 24,
+    "joint_attention_dim": 7680, "guidance_embeds": False,
+}
+FLUX2_KLEIN_9B: Config = {
+    "num_layers": 8, "num_single_layers": 24, "num_attention_heads": 32,
+    "joint_attention_dim": 12288, "guidance_embeds": False,
+}
 SD3_MEDIUM: Config = {
     "num_layers": 24, "num_attention_heads": 24, "caption_projection_dim": 1536,
 }

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loradex.errors import InputError
-from loradex.keys import clip, flux, sd3, t5, unet
+from loradex.keys import chroma, clip, flux, flux2, motion, sd3, svd, t5, unet
 from loradex.keys.architecture import Architecture
 from loradex.keys.derivation import Config, Derivation
 
-_MODULES = (clip, t5, unet, sd3, flux)
+_MODULES = (clip, t5, unet, svd, motion, sd3, flux, chroma, flux2)
 
 DERIVATIONS: Mapping[str, Derivation] = {
     name: derivation for module in _MODULES for name, derivation in module.DERIVATIONS.items()

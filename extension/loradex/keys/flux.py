@@ -37,10 +37,10 @@ def flux_architecture(config: Mapping[str, Any]) -> Architecture:
     out = Builder()
     _embeddings(out, full, width)
     for index in range(int(full["num_layers"])):
-        _double(out, index, width, head)
+        double_block(out, index, width, head)
     aliases: dict[str, tuple[Leaf, ...]] = {}
     for index in range(int(full["num_single_layers"])):
-        query_key_value = _single(out, index, width, head)
+        query_key_value = single_block(out, index, width, head)
         # XLabs' files train the attention rows of linear1 alone.
         aliases[f"single_blocks.{index}.linear1.qkv"] = query_key_value
     out.swapped("norm_out.linear", "final_layer.adaLN_modulation.1", width, width)
@@ -70,10 +70,15 @@ def _scale(module: str) -> Region:
     return Region(module, parameter="scale")
 
 
-def _double(out: Builder, index: int, width: int, head: int) -> None:
+def double_block(
+    out: Builder, index: int, width: int, head: int, *, modulated: bool = True
+) -> None:
+    """Adds one double block, with the modulation of its own that Chroma's lack."""
     ours, theirs = f"transformer_blocks.{index}", f"double_blocks.{index}"
     for attention, output, norm, feed_forward, modulation, stream in _STREAMS:
-        out.linear(f"{ours}.{modulation}.linear", f"{theirs}.{stream}_mod.lin", 6 * width, width)
+        if modulated:
+            out.linear(f"{ours}.{modulation}.linear", f"{theirs}.{stream}_mod.lin", 6 * width,
+                       width)
         names = [f"{ours}.attn.{attention.format(one)}" for one in "qkv"]
         out.split([(name, width) for name in names], f"{theirs}.{stream}_attn.qkv", width)
         out.linear(f"{ours}.attn.{output}", f"{theirs}.{stream}_attn.proj", width, width)
@@ -85,11 +90,14 @@ def _double(out: Builder, index: int, width: int, head: int) -> None:
         out.linear(f"{ours}.{feed_forward}.net.2", f"{theirs}.{stream}_mlp.2", width, inner)
 
 
-def _single(out: Builder, index: int, width: int, head: int) -> tuple[Leaf, ...]:
+def single_block(
+    out: Builder, index: int, width: int, head: int, *, modulated: bool = True
+) -> tuple[Leaf, ...]:
     """Adds one single block; its q, k and v are returned."""
     ours, theirs = f"single_transformer_blocks.{index}", f"single_blocks.{index}"
     inner = _MLP_RATIO * width
-    out.linear(f"{ours}.norm.linear", f"{theirs}.modulation.lin", 3 * width, width)
+    if modulated:
+        out.linear(f"{ours}.norm.linear", f"{theirs}.modulation.lin", 3 * width, width)
     parts = [(f"{ours}.attn.to_{one}", width) for one in "qkv"]
     leaves = out.split([*parts, (f"{ours}.proj_mlp", inner)], f"{theirs}.linear1", width)
     out.linear(f"{ours}.proj_out", f"{theirs}.linear2", width, width + inner)

@@ -59,14 +59,15 @@ _TE_LEVEL = re.compile(r"^(?:transformer\.(?=text_model\.|encoder\.|text_project
 _DIFFUSERS = re.compile(
     r"(?:down_blocks|mid_block|up_blocks|transformer_blocks|single_transformer_blocks"
     r"|joint_transformer_blocks|conv_in|conv_out|conv_norm_out|time_embedding|add_embedding"
-    r"|x_embedder|context_embedder|time_text_embed|pos_embed|proj_out|norm_out|text_fusion)(?:[._]|$)"
+    r"|x_embedder|context_embedder|time_text_embed|time_guidance_embed|encoder_hid_proj|pos_embed"
+    r"|proj_out|norm_out|text_fusion)(?:[._]|$)"
 )
 _SGM = re.compile(
     r"(?:(?:input_blocks|middle_block|output_blocks|time_embed|label_emb)[._]\d|out[._][02]$)"
 )
 _BFL = re.compile(
-    r"(?:double_blocks|single_blocks|img_in|txt_in|time_in|vector_in|guidance_in|final_layer)"
-    r"(?:[._]|$)"
+    r"(?:double_blocks|single_blocks|img_in|txt_in|time_in|vector_in|guidance_in|final_layer"
+    r"|distilled_guidance_layer|double_stream_modulation|single_stream_modulation)(?:[._]|$)"
 )
 _NATIVE = re.compile(
     r"(?:blocks|layers|joint_blocks|context_refiner|noise_refiner|llm_adapter)(?:[._]|$)"
@@ -90,6 +91,12 @@ def namespace(name: str) -> str:
 
 def place(stem: str, key: str) -> Placed:
     """Where the module `stem` (a key without its suffix) belongs."""
+    placed = _prefixed(stem, key)
+    # diffusers has AnimateDiff's motion modules inside the UNet and names them so.
+    return placed._replace(component="motion") if "motion_modules_" in placed.name else placed
+
+
+def _prefixed(stem: str, key: str) -> Placed:
     found = _PREFIX.match(stem)
     if found is None:
         return _bare(stem)

@@ -35,11 +35,11 @@ _DEFAULTS: Mapping[str, Any] = {
 
 def unet_architecture(config: Mapping[str, Any]) -> Architecture:
     """The table of the UNet that diffusers' UNet2DConditionModel builds from `config`."""
-    return _Walk(config).run()
+    return UNetWalk(config).run()
 
 
 @dataclass(frozen=True)
-class _Level:
+class Level:
     """One resolution of the UNet."""
 
     channels: int
@@ -54,8 +54,15 @@ class _Level:
         return self.channels // self.heads * self.heads
 
 
-class _Walk:
-    """Goes through the blocks once and names every weight in both trees."""
+class UNetWalk:
+    """Goes through the blocks once and names every weight in both trees.
+
+    The walk is the same for every UNet; what a resnet and an attention are made of may differ.
+    """
+
+    id = "unet"
+    down_types: Mapping[Any, bool | None] = _DOWN
+    up_types: Mapping[Any, bool | None] = _UP
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = {**_DEFAULTS, **config}
@@ -79,14 +86,14 @@ class _Walk:
                       self.config["conv_out_kernel"])
         context = max(level.context for level in self.level)
         return Architecture(
-            id="unet", component="denoiser", leaves=tuple(self.out.leaves),
+            id=self.id, component="denoiser", leaves=tuple(self.out.leaves),
             features={"cross-attention width": context, "channels": self.channels[0]},
         )
 
-    def _level(self, index: int) -> _Level:
+    def _level(self, index: int) -> Level:
         depth = self._per_level("transformer_layers_per_block", index)
         resnets = self._per_level("layers_per_block", index)
-        return _Level(
+        return Level(
             channels=self.channels[index],
             resnets=resnets,
             heads=self._per_level("attention_head_dim", index) or self.channels[index],
@@ -128,7 +135,7 @@ class _Walk:
         self.skips.append(self.channels[0])
         count, inp = 1, self.channels[0]
         for index, level in enumerate(self.level):
-            attends = self._attends("down_block_types", index, _DOWN)
+            attends = self._attends("down_block_types", index, self.down_types)
             ours = f"down_blocks.{index}"
             for i in range(level.resnets if attends else 0):
                 self._attention(f"{ours}.attentions.{i}", f"input_blocks.{count + i}.1", level,
@@ -160,7 +167,7 @@ class _Walk:
         given = self.config.get("reverse_transformer_layers_per_block")
         count, inp, last = 0, self.channels[-1], len(self.level) - 1
         for block, level in enumerate(reversed(self.level)):
-            attends = self._attends("up_block_types", block, _UP)
+            attends = self._attends("up_block_types", block, self.up_types)
             depth = _up_depth(level, given[block] if given else None)
             ours, resnets = f"up_blocks.{block}", level.resnets + 1
             for i in range(resnets if attends else 0):
@@ -195,7 +202,7 @@ class _Walk:
         if inp != out:
             self.out.conv(f"{ours}.conv_shortcut", f"{theirs}.skip_connection", out, inp, 1)
 
-    def _attention(self, ours: str, theirs: str, level: _Level, depth: int) -> None:
+    def _attention(self, ours: str, theirs: str, level: Level, depth: int) -> None:
         inner, channels = level.inner, level.channels
         self.out.norm(f"{ours}.norm", f"{theirs}.norm", channels)
         self._projection(f"{ours}.proj_in", f"{theirs}.proj_in", inner, channels)
@@ -210,7 +217,7 @@ class _Walk:
         else:
             self.out.conv(ours, theirs, out, inp, 1)
 
-    def _transformer(self, ours: str, theirs: str, level: _Level) -> None:
+    def _transformer(self, ours: str, theirs: str, level: Level) -> None:
         inner = level.inner
         contexts = {"attn1": level.context if level.only_cross else inner, "attn2": level.context}
         for norm in ("norm1", "norm2", "norm3"):
@@ -221,11 +228,14 @@ class _Walk:
                                 inner, inp, bias=False)
             self.out.linear(f"{ours}.{attention}.to_out.0", f"{theirs}.{attention}.to_out.0",
                             inner, inner)
-        self.out.linear(f"{ours}.ff.net.0.proj", f"{theirs}.ff.net.0.proj", inner * 8, inner)
-        self.out.linear(f"{ours}.ff.net.2", f"{theirs}.ff.net.2", inner, inner * 4)
+        self._feed_forward(f"{ours}.ff", f"{theirs}.ff", inner)
+
+    def _feed_forward(self, ours: str, theirs: str, width: int) -> None:
+        self.out.linear(f"{ours}.net.0.proj", f"{theirs}.net.0.proj", width * 8, width)
+        self.out.linear(f"{ours}.net.2", f"{theirs}.net.2", width, width * 4)
 
 
-def _up_depth(level: _Level, given: Any) -> Sequence[int]:
+def _up_depth(level: Level, given: Any) -> Sequence[int]:
     if given is None:
         if len(set(level.depth)) > 1:
             return tuple(level.depth)
