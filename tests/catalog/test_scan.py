@@ -3,9 +3,15 @@
 import logging
 import os
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
-from loradex.catalog.scan import scan_networks
+from hypothesis import given
+from hypothesis import strategies as st
+from loradex.catalog.scan import list_models, scan_networks, scan_tree
+from loradex.errors import CancelledError
+from loradex.files.sidecar_names import companions_by_model
 
 
 def touch(path, content=b"x"):
@@ -148,3 +154,102 @@ def test_a_name_that_is_no_text_is_listed_and_printable(tmp_path):
     assert file.id == "caf\\xe9.pt"
     assert file.id.encode("utf-8")
     assert file.path.exists()
+
+
+def scanned(*roots):
+    return {each.file.id: each for each in scan_tree(roots).files}
+
+
+class TestCompanions:
+    def test_sidecars_and_previews_are_listed_with_their_model(self, tmp_path):
+        for name in ("ink.pt", "ink.json", "INK.preview.png", "ink.wash.pt", "ink.wash.json"):
+            touch(tmp_path / "art" / name)
+        touch(tmp_path / "art" / "notes.txt")
+        files = scanned(tmp_path)
+        assert files["art/ink.pt"].companions == ("INK.preview.png", "ink.json")
+        assert files["art/ink.wash.pt"].companions == ("ink.wash.json",)
+
+    @given(names=st.sets(st.builds(
+        lambda stem, suffix: stem + suffix,
+        st.sampled_from(["ink", "INK", "ink.wash", "ink_1", "a"]),
+        st.sampled_from([".pt", ".safetensors", ".json", ".pt.json", ".png", "_1.jpg",
+                         ".preview.png", ".txt", ".doc", ".metadata.json"]),
+    ), max_size=9))
+    def test_they_are_those_that_the_names_alone_say(self, names):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in names:
+                touch(Path(folder) / name)
+            there = [path.name for path in Path(folder).iterdir()]  # a disk may know no case
+            wanted = companions_by_model(there)
+            assert {id_: each.companions for id_, each in scanned(Path(folder)).items()} == wanted
+
+    def test_the_stamp_tells_an_edited_added_or_removed_sidecar(self, tmp_path):
+        touch(tmp_path / "ink.pt")
+        stamps = [scanned(tmp_path)["ink.pt"].companions_stamp]
+        note = touch(tmp_path / "ink.json", b"{}")
+        stamps.append(scanned(tmp_path)["ink.pt"].companions_stamp)
+        os.utime(note, ns=(1, 1))
+        stamps.append(scanned(tmp_path)["ink.pt"].companions_stamp)
+        note.rename(tmp_path / "ink.txt")
+        stamps.append(scanned(tmp_path)["ink.pt"].companions_stamp)
+        assert len(set(stamps)) == 4
+        (tmp_path / "ink.txt").unlink()
+        assert scanned(tmp_path)["ink.pt"].companions_stamp == stamps[0] == ""
+
+    def test_another_file_changes_nothing(self, tmp_path):
+        touch(tmp_path / "ink.pt")
+        touch(tmp_path / "ink.json")
+        before = scanned(tmp_path)["ink.pt"]
+        for name in ("pen.pt", "pen.json", "ink.wash.json"):
+            touch(tmp_path / name)
+        assert scanned(tmp_path)["ink.pt"] == before
+
+
+class TestWhatCannotBeSeen:
+    def test_a_root_that_does_not_exist_is_offline(self, tmp_path):
+        touch(tmp_path / "here" / "a.pt")
+        scan = scan_tree([tmp_path / "gone", tmp_path / "here"])
+        assert scan.offline == (tmp_path / "gone",)
+        assert [each.file.id for each in scan.files] == ["a.pt"]
+
+    def test_a_refused_folder_and_a_link_that_leads_nowhere_are_uncertain(
+        self, tmp_path, monkeypatch
+    ):
+        touch(tmp_path / "closed" / "b.pt")
+        if sys.platform != "win32":
+            (tmp_path / "drive").symlink_to(tmp_path / "unplugged")
+            (tmp_path / "ink.pt").symlink_to(tmp_path / "unplugged.pt")
+        real = os.scandir
+
+        def scandir(path):
+            if "closed" in str(path):
+                raise PermissionError(13, "Permission denied")
+            return real(path)
+
+        monkeypatch.setattr(os, "scandir", scandir)
+        unsure = {id_ for _, id_ in list_models([tmp_path]).unsure}
+        links = {"drive/", "ink.pt"} if sys.platform != "win32" else set()
+        assert unsure == {"closed/", *links}
+
+    def test_an_empty_root_is_told_from_one_that_holds_anything(self, tmp_path):
+        (tmp_path / "bare").mkdir()
+        touch(tmp_path / "used" / ".hidden")
+        listing = list_models([tmp_path / "bare", tmp_path / "used"])
+        assert listing.bare == (tmp_path / "bare",)
+        assert listing.offline == ()
+
+    def test_a_look_can_be_cancelled(self, tmp_path):
+        with pytest.raises(CancelledError):
+            list_models([tmp_path], cancelled=lambda: True)
+
+
+def test_only_the_wanted_files_are_looked_at_and_the_others_on_demand(tmp_path):
+    for name in ("a.pt", "b.pt", "b.json"):
+        touch(tmp_path / name)
+    listing = list_models([tmp_path], lambda level, entry: entry.name == "a.pt")
+    here = str(tmp_path)
+    assert list(listing.found) == [(here, "a.pt")]
+    found = listing.look((here, "b.pt"))
+    assert found.companions == ("b.json",)
+    assert found == list_models([tmp_path]).found[here, "b.pt"]
+    assert listing.look((here, "c.pt")) is None

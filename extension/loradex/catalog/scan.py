@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+import stat as modes
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
+
+from loradex.catalog.walk import Entry, Folder, Level, Walk, text
+from loradex.files.sidecar_names import MODEL_SUFFIXES
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = (".safetensors", ".pt", ".ckpt", ".bin")
+SUFFIXES = MODEL_SUFFIXES
+
+Place = tuple[str, str]
+"""A root as text, and a file's id below it."""
+
+Stamp = tuple[int, int, int, int]
+
+_STAMP_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -31,7 +44,7 @@ class NetworkFile:
     ctime_ns: int = 0
 
     @property
-    def stamp(self) -> tuple[int, int, int, int]:
+    def stamp(self) -> Stamp:
         """What differs when the file was written to, replaced or swapped with another.
 
         Size and time alone miss a write within the clock's grain, and two files that changed
@@ -41,94 +54,129 @@ class NetworkFile:
 
 
 @dataclass(frozen=True)
-class _Folder:
-    """A folder to list: where it is, its path below its root, and the root."""
+class ScannedFile:
+    """A file with the names of its sidecars and previews, and a digest of their state."""
 
+    file: NetworkFile
+    companions_stamp: str
+    """Differs when one of them was added, removed or written to; '' where there are none."""
+    companions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What lies below some roots, sorted by root and id, and which roots could not be listed."""
+
+    files: tuple[ScannedFile, ...]
+    offline: tuple[Path, ...] = ()
+
+
+class Found(NamedTuple):
+    """One file as the system tells it: 20,000 of these cost less than as many records."""
+
+    stamp: Stamp
+    companions_stamp: str
     path: str
-    below: tuple[str, ...]
     root: Path
+    companions: tuple[str, ...] = ()
+
+    def scanned(self, id_: str) -> ScannedFile:
+        name = os.path.splitext(os.path.basename(self.path))[0]  # noqa: PTH119, PTH122 - hot
+        file = NetworkFile(id_, text(name), Path(self.path), self.root, *self.stamp)
+        return ScannedFile(file, self.companions_stamp, self.companions)
 
 
 @dataclass
-class _Walk:
-    """A walk over folders that enters each real folder once, links after all real folders.
+class Listing:
+    """The models below some roots by place; what was not looked at yet is only a name."""
 
-    So a loop of links ends, no file is listed twice under overlapping roots, and a file's id
-    follows the real folder rather than a link to it.
+    found: dict[Place, Found] = field(default_factory=dict)
+    names: dict[Place, tuple[Level, Entry]] = field(default_factory=dict)
+    folders: tuple[Folder, ...] = ()
+    offline: tuple[Path, ...] = ()
+    bare: tuple[Path, ...] = ()
+    """Roots that hold nothing at all: emptied, or the bare mount point of a drive."""
+    unsure: list[Place] = field(default_factory=list)
+    """Files, and folders with a slash at the end, of which nothing can be said."""
+
+    def look(self, place: Place) -> Found | None:
+        """Size and times of a file that was listed by name only."""
+        seen = self.names.pop(place, None)
+        if seen is not None:
+            self._add(place, *seen)
+        return self.found.get(place)
+
+    def _add(self, place: Place, level: Level, entry: Entry) -> None:
+        try:
+            stat = entry.stat()
+        except FileNotFoundError:  # a link that leads nowhere, or just deleted
+            if entry.is_symlink():
+                self.unsure.append(place)
+            return
+        except OSError as error:
+            log.warning("File %s is left out: %s", text(entry.path), error.strerror or error)
+            self.unsure.append(place)
+            return
+        if not modes.S_ISREG(stat.st_mode):
+            return
+        owned = level.companions(entry.name)
+        state = _state(owned) if owned else ""
+        names = tuple([other.name for other in owned]) if owned else ()
+        stamp = stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns
+        self.found[place] = Found(stamp, state, entry.path, level.folder.root, names)
+
+
+def list_models(
+    roots: Sequence[Path],
+    wanted: Callable[[Level, Entry], bool] | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Listing:
+    """Every model below `roots`; with `wanted` only those are looked at, the others named.
+
+    Raises:
+        CancelledError: `cancelled` returned true; it is asked once per folder.
     """
+    walk, listing = Walk(roots, cancelled), Listing()
+    for level in walk.levels():
+        root, below = str(level.folder.root), level.folder.below
+        for entry in level.models:
+            place = root, text(below + entry.name)
+            if wanted is None or wanted(level, entry):
+                listing._add(place, level, entry)
+            else:
+                listing.names[place] = level, entry
+    listing.folders = tuple(walk.folders)
+    listing.offline, listing.bare = tuple(walk.offline), tuple(walk.bare)
+    listing.unsure += [(str(root), text(below)) for root, below in walk.unsure]
+    return listing
 
-    linked: list[_Folder] = field(default_factory=list)
-    entered: set[str] = field(default_factory=set)
 
-    def files(self, roots: Sequence[Path]) -> Iterator[NetworkFile]:
-        for root in roots:
-            yield from self._below(_Folder(os.fspath(root), (), root))
-        while self.linked:
-            yield from self._below(self.linked.pop(0))
+def scan_tree(roots: Sequence[Path]) -> Scan:
+    """The network files below `roots` with the state of their sidecars and previews.
 
-    def _below(self, start: _Folder) -> Iterator[NetworkFile]:
-        waiting = [start]
-        while waiting:
-            folder = waiting.pop()
-            real = os.path.realpath(folder.path)
-            if real in self.entered:
-                continue
-            self.entered.add(real)
-            for entry in _list(folder):
-                if _is_folder(entry):
-                    inner = _Folder(entry.path, (*folder.below, entry.name), folder.root)
-                    (self.linked if entry.is_symlink() else waiting).append(inner)
-                elif (file := _network_file(folder, entry)) is not None:
-                    yield file
+    Hidden files and folders (a leading dot) are left out. A folder that cannot be listed is
+    logged and skipped; a root is told in `offline`.
+    """
+    listing = list_models(roots)
+    order = {str(root): index for index, root in reversed(list(enumerate(roots)))}
+    places = sorted(listing.found, key=lambda place: (order[place[0]], place[1]))
+    log.info("%d network files in %d folders", len(places), len(order))
+    return Scan(tuple(listing.found[p].scanned(p[1]) for p in places), listing.offline)
 
 
 def scan_networks(roots: Sequence[Path]) -> tuple[NetworkFile, ...]:
-    """The network files below `roots`, sorted by root and id.
-
-    Hidden files and folders (a leading dot, so also macOS' `._name` twins) are left out. A root
-    that does not exist or cannot be listed, and a folder likewise, is logged and skipped.
-    """
-    order = {root: index for index, root in reversed(list(enumerate(roots)))}
-    files = sorted(_Walk().files(roots), key=lambda file: (order[file.root], file.id))
-    log.info("%d network files in %d folders", len(files), len(order))
-    return tuple(files)
+    """The network files of `scan_tree` alone."""
+    return tuple(scanned.file for scanned in scan_tree(roots).files)
 
 
-def _list(folder: _Folder) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder.path) as entries:
-            return [entry for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        log.warning("Folder %s is left out: %s", _text(folder.path), error.strerror or error)
-        return []
-
-
-def _is_folder(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a loop of links that lead nowhere
-        return False
-
-
-def _network_file(folder: _Folder, entry: os.DirEntry[str]) -> NetworkFile | None:
-    stem, suffix = os.path.splitext(entry.name)  # noqa: PTH122 - entry.name is a bare name
-    if suffix.lower() not in SUFFIXES:
-        return None
-    try:
-        if not entry.is_file():
-            return None
-        stat = entry.stat()
-    except OSError as error:
-        log.warning("File %s is left out: %s", _text(entry.path), error.strerror or error)
-        return None
-    below = "/".join((*folder.below, entry.name))
-    path = Path(entry.path)
-    return NetworkFile(
-        _text(below), _text(stem), path, folder.root, stat.st_size, stat.st_mtime_ns,
-        stat.st_ino, stat.st_ctime_ns,
-    )
-
-
-def _text(name: str) -> str:
-    """A name as text that can be printed and sent, also where the disk holds other bytes."""
-    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+def _state(companions: Iterable[Entry]) -> str:
+    """A digest of names, sizes and times, the same in every run."""
+    parts = []
+    for entry in companions:
+        try:
+            stat = entry.stat()
+        except OSError:  # gone meanwhile, or unreadable: the next look tells
+            continue
+        parts.append(f"{entry.name}/{stat.st_size}/{stat.st_mtime_ns}")
+    whole = "/".join(parts).encode("utf-8", "surrogateescape")
+    return blake2b(whole, digest_size=_STAMP_BYTES).hexdigest()
