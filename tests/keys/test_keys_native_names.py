@@ -12,6 +12,8 @@ from loradex.keys.flux import flux_architecture  # noqa: E402
 from loradex.keys.sd3 import sd3_architecture  # noqa: E402
 from loradex.keys.unet import unet_architecture  # noqa: E402
 
+from tests.keys.trees import assert_same, state_dict  # noqa: E402
+
 pytestmark = pytest.mark.torch
 
 TOY_SD3 = {
@@ -22,49 +24,11 @@ TOY_CLIP = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2,
             "projection_dim": 24, "vocab_size": 30}
 
 
-def state_dict(architecture, tree, prefix="", fill=False):
-    """Every weight and bias of the table under its tree's names.
-
-    With `fill` each leaf gets its own number in every row, so that a converter that moves rows
-    shows where they went.
-    """
-    found = {}
-    modules = architecture.modules(tree)
-    for number, leaf in enumerate(architecture.leaves):
-        region = leaf.place(tree)
-        whole = modules[region.module]
-        rows = slice(region.rows.start, region.rows.stop) if region.rows else slice(None)
-        key = prefix + region.key
-        weight = found.setdefault(key, _empty(whole.weight, fill))
-        if fill:
-            (weight.T if region.transposed else weight)[rows] = number
-        if leaf.bias:
-            bias_key = key.removesuffix("weight") + "bias"
-            out = whole.weight[1 if region.transposed else 0]
-            bias = found.setdefault(bias_key, _empty((out,), fill))
-            if fill:
-                bias[rows] = number
-    return found
-
-
-def _empty(shape, fill):
-    return torch.zeros(shape, dtype=torch.int8) if fill else torch.empty(shape, device="meta")
-
-
-def assert_same(converted, expected, fill=False):
-    assert {key: tuple(one.shape) for key, one in converted.items()} == {
-        key: tuple(one.shape) for key, one in expected.items()
-    }
-    if fill:
-        wrong = [key for key, one in converted.items() if not torch.equal(one, expected[key])]
-        assert not wrong
-
-
 @pytest.mark.parametrize(
     "config",
     [configs.SD1_UNET, configs.SD2_UNET, configs.SDXL_UNET, configs.SDXL_REFINER_UNET,
-     configs.SSD_1B_UNET],
-    ids=["sd1", "sd2", "sdxl", "refiner", "ssd-1b"],
+     configs.SSD_1B_UNET, configs.VEGA_UNET, configs.KOALA_1B_UNET, configs.KOALA_700M_UNET],
+    ids=["sd1", "sd2", "sdxl", "refiner", "ssd-1b", "vega", "koala-1b", "koala-700m"],
 )
 def test_ldm_names_of_a_unet_convert_to_its_diffusers_names(config):
     table = unet_architecture(config)
