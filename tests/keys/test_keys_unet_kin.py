@@ -8,6 +8,7 @@ pytest.importorskip("diffusers")
 from diffusers.loaders import single_file_utils as converters  # noqa: E402
 from loradex.keys import configs  # noqa: E402
 from loradex.keys.motion import motion_architecture  # noqa: E402
+from loradex.keys.resolve import NameTable, shapes_fit  # noqa: E402
 from loradex.keys.svd import svd_architecture  # noqa: E402
 from loradex.keys.unet import unet_architecture  # noqa: E402
 
@@ -83,3 +84,34 @@ def test_blocks_of_svd_are_counted_as_those_of_sd2():
 
     video, image = svd_architecture(configs.SVD_UNET), unet_architecture(configs.SD2_UNET)
     assert image_only(video) == image_only(image)
+
+
+def linear(config, tree):
+    """The linear weights of the transformers of a UNet: what a LoRA without convolutions trains."""
+    return {
+        name: found.weight for name, found in unet_architecture(config).modules(tree).items()
+        if found.kind.value != "norm" and found.weight[2:] in ((), (1, 1))
+        and (".proj_" in name or ".transformer_blocks." in name)
+    }
+
+
+# How many of those a smaller UNet has by name, and how many of these also by shape, as they were
+# counted from the published checkpoints (SDXL's under sgm's names, SD1's under diffusers'; those of
+# SD1 on KOALA were counted by a translation that has two resnets a level, which KOALA has not).
+COUNTED = {
+    ("sdxl", "vega"): (722, 170, 170),
+    ("sdxl", "koala-1b"): (722, 252, 208),
+    ("sd1", "vega"): (192, 84, 40),
+}
+UNETS = {"sdxl": (configs.SDXL_UNET, "native"), "sd1": (configs.SD1_UNET, "diffusers"),
+         "vega": (configs.VEGA_UNET, ""), "koala-1b": (configs.KOALA_1B_UNET, "")}
+
+
+@pytest.mark.parametrize(("network", "model"), COUNTED)
+def test_smaller_unets_share_as_many_layers_as_were_counted(network, model):
+    layers = linear(*UNETS[network])
+    table = NameTable(unet_architecture(UNETS[model][0]))
+    shapes = {name: table.shape(name.replace(".", "_")) for name in layers}
+    named = [name for name, shape in shapes.items() if shape]
+    fitting = [name for name in named if shapes_fit(layers[name], shapes[name])]
+    assert (len(layers), len(named), len(fitting)) == COUNTED[network, model]
