@@ -10,6 +10,7 @@ derived tables, which tests/keys/test_keys_native_names.py holds against diffuse
 from __future__ import annotations
 
 import gzip
+import importlib
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ import transformers  # noqa: E402
 from loradex.keys import configs  # noqa: E402
 from loradex.keys.derive import derive  # noqa: E402
 
+LINEAGES = ("headers_dit",)  # files beside this one with fixtures of their own
 HEADERS = Path(__file__).resolve().parent / "headers"
 RANK = 4
 Shapes = dict[str, tuple[int, ...]]
@@ -119,10 +121,12 @@ def with_level(modules: Shapes) -> Shapes:
 
 
 def entries() -> Iterator[tuple[str, str, str, dict[str, tuple[int, ...]]]]:
-    """(id, family, layout, tensors) of every fixture."""
+    """(id, family's key, layout, tensors) of every fixture."""
     yield from _stable_diffusion()
     yield from _transformers()
     yield from _foreign()
+    for name in LINEAGES:
+        yield from importlib.import_module(name).entries()
 
 
 def _stable_diffusion() -> Iterator[tuple[str, str, str, dict[str, tuple[int, ...]]]]:
@@ -201,8 +205,10 @@ def _foreign() -> Iterator[tuple[str, str, str, dict[str, tuple[int, ...]]]]:
 
 def main() -> None:
     HEADERS.mkdir(exist_ok=True)
-    for name, family, layout, tensors in entries():
-        record = {"family": family, "layout": layout, "tensors": tensors}
+    for name, key, layout, tensors in entries():
+        family, _, variant = key.partition("/")
+        size = {"variant": variant} if variant else {}
+        record = {"family": family, **size, "layout": layout, "tensors": tensors}
         text = json.dumps(record, indent=0, separators=(",", ":"))
         path = HEADERS / f"{name}.json.gz"
         with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as packed:

@@ -5,11 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from loradex.errors import InputError
-from loradex.keys import chroma, clip, flux, flux2, motion, sd3, svd, t5, unet
+from loradex.keys import (
+    auraflow,
+    chroma,
+    clip,
+    cog,
+    flux,
+    flux2,
+    hidream,
+    hunyuan_dit,
+    ltx,
+    lumina,
+    mochi,
+    motion,
+    pixart,
+    sana,
+    sd3,
+    svd,
+    t5,
+    unet,
+)
 from loradex.keys.architecture import Architecture
 from loradex.keys.derivation import Config, Derivation
 
-_MODULES = (clip, t5, unet, svd, motion, sd3, flux, chroma, flux2)
+_MODULES = (
+    clip, t5, unet, svd, motion, sd3, flux, chroma, flux2, pixart, hunyuan_dit, auraflow, lumina,
+    sana, hidream, cog, ltx, mochi,
+)
 
 DERIVATIONS: Mapping[str, Derivation] = {
     name: derivation for module in _MODULES for name, derivation in module.DERIVATIONS.items()

@@ -60,7 +60,10 @@ _DIFFUSERS = re.compile(
     r"(?:down_blocks|mid_block|up_blocks|transformer_blocks|single_transformer_blocks"
     r"|joint_transformer_blocks|conv_in|conv_out|conv_norm_out|time_embedding|add_embedding"
     r"|x_embedder|context_embedder|time_text_embed|time_guidance_embed|encoder_hid_proj|pos_embed"
-    r"|proj_out|norm_out|text_fusion)(?:[._]|$)"
+    r"|proj_out|norm_out|text_fusion|patch_embed|adaln_single|caption_projection|caption_norm"
+    r"|time_embed|time_extra_emb|text_embedder|time_step_proj|time_caption_embed"
+    r"|time_condition_embed|ofs_embedding|norm_final|proj_in|all_x_embedder|all_final_layer)"
+    r"(?:[._]|$)"
 )
 _SGM = re.compile(
     r"(?:(?:input_blocks|middle_block|output_blocks|time_embed|label_emb)[._]\d|out[._][02]$)"
@@ -70,7 +73,12 @@ _BFL = re.compile(
     r"|distilled_guidance_layer|double_stream_modulation|single_stream_modulation)(?:[._]|$)"
 )
 _NATIVE = re.compile(
-    r"(?:blocks|layers|joint_blocks|context_refiner|noise_refiner|llm_adapter)(?:[._]|$)"
+    r"(?:blocks|layers|joint_blocks|context_refiner|noise_refiner|llm_adapter"
+    r"|double_layers|single_layers|double_stream_blocks|single_stream_blocks|siglip_refiner"
+    r"|siglip_embedder|t_embedder|y_embedder|cap_embedder|p_embedder|csize_embedder|ar_embedder"
+    r"|cfg_embedder|extra_embedder|style_embedder|t5_y_embedder|t5_yproj|mlp_t5|t_block"
+    r"|attention_y_norm|patchify_proj|init_x_linear|cond_seq_linear|final_linear|modF"
+    r"|pooler[._][ckqv]_proj)(?:[._]|$)"
 )
 _TEXT = re.compile(
     r"(?:text_model[._]|encoder[._](?:layers|block)[._]\d|text_projection$|transformer[._]resblocks"

@@ -2,6 +2,23 @@
 
 from __future__ import annotations
 
-from loradex.compat.family import Family
+from loradex.compat.family import Family, denoiser
+from loradex.keys import configs
 
-FAMILIES: tuple[Family, ...] = ()
+_CLASS = "HunyuanDiT2DModel"
+_V1_2: configs.Config = {
+    "in_channels": 4, "patch_size": 2, "hidden_size": 1408, "num_layers": 40, "mlp_ratio": 4.3637,
+    "use_style_cond_and_image_meta_size": False,
+}
+_V1_1: configs.Config = {**_V1_2, "use_style_cond_and_image_meta_size": True}
+
+FAMILIES: tuple[Family, ...] = (
+    Family(
+        "hunyuandit", "HunyuanDiT 1.2", (denoiser(_CLASS, _V1_2),), "width",
+        ("hunyuan-dit", "hunyuandit", "hydit"), variant="1.2",
+    ),
+    Family(
+        "hunyuandit", "HunyuanDiT 1.1", (denoiser(_CLASS, _V1_1),), "width",
+        ("hunyuan-dit-g2-v1_1", "hunyuandit-v1.1", "hunyuandit-g2-v1_1"), variant="1.1",
+    ),
+)

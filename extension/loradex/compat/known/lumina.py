@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
-from loradex.compat.family import Family
+from loradex.compat.family import Family, denoiser
 
-FAMILIES: tuple[Family, ...] = ()
+FAMILIES: tuple[Family, ...] = (
+    Family(
+        "lumina2", "Lumina Image 2",
+        (denoiser("Lumina2Transformer2DModel", {"cap_feat_dim": 2304}),), "width",
+        ("lumina2", "lumina-2", "lumina_2", "lumina-image-2"),
+    ),
+    Family(
+        "z-image", "Z-Image", (denoiser("ZImageTransformer2DModel", {}),), "width",
+        ("z-image", "z_image", "zimage"),
+    ),
+)
