@@ -20,6 +20,24 @@ class Part:
     class_name: str
     config: Config
 
+    @cached_property
+    def table(self) -> NameTable:
+        """Its name table, derived on first use (2 to 50 ms)."""
+        return table_of(derive(self.class_name, self.config))
+
+
+@dataclass(frozen=True)
+class Edition:
+    """A kind of a family's models that its table holds for too, but for the first layer's input.
+
+    `inputs` are the channels that the first layer takes there, 0 where they are the table's.
+    `lacks` are beginnings of the flattened names of layers that it is without.
+    """
+
+    name: str
+    inputs: int = 0
+    lacks: tuple[str, ...] = ()
+
 
 @dataclass(frozen=True, eq=False)
 class Family:
@@ -29,7 +47,7 @@ class Family:
     apart by `variant`. The first part is the main one, by which the family is told. `feature`
     names the number of it that messages quote. `claims` are beginnings of the values that trainers
     write into metadata for it. `lookalikes` are models whose networks name and shape cannot tell
-    from its own.
+    from its own. `editions` are its models that differ in their input, or lack a layer.
     """
 
     id: str
@@ -39,6 +57,7 @@ class Family:
     claims: tuple[str, ...] = ()
     lookalikes: tuple[str, ...] = ()
     variant: str = ""
+    editions: tuple[Edition, ...] = ()
 
     @property
     def key(self) -> str:
@@ -56,17 +75,15 @@ class Family:
 
     @property
     def feature_value(self) -> int:
-        return self.tables()[self.main].architecture.features[self.feature]
+        return self.parts[0].table.architecture.features[self.feature]
 
     def tables(self) -> Mapping[str, NameTable]:
-        """Component -> name table; derived on first use (10 to 50 ms for a large model)."""
+        """Component -> name table; each is derived on first use."""
         return self._tables
 
     @cached_property
     def _tables(self) -> Mapping[str, NameTable]:
-        return {
-            part.component: table_of(derive(part.class_name, part.config)) for part in self.parts
-        }
+        return {part.component: part.table for part in self.parts}
 
 
 def denoiser(class_name: str, config: Config) -> Part:
