@@ -6,9 +6,10 @@ import random
 from pathlib import Path
 
 import pytest
+from loradex.compat.counting import compare
 from loradex.compat.detect import detect_network
 from loradex.compat.families import FAMILIES, family
-from loradex.compat.verdict import compare, incompatibility
+from loradex.compat.refusal import incompatibility
 from loradex.keys.parse import parse_file
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from loradex.compat.claims import claimed_family
-from loradex.compat.detect import describe_model, detect_network
+from loradex.compat.detect import detect_network
 from loradex.compat.families import FAMILIES, family
+from loradex.compat.model import describe_model
 from loradex.keys import configs
 from loradex.keys.flux import flux_architecture
 from loradex.keys.parse import parse_file
@@ -45,7 +46,8 @@ def test_a_header_has_exactly_its_family(name):
 def test_the_modules_of_a_header_write_disjoint_rows_of_its_model(name):
     """Translation is injective: no two modules of a file share a row of the model."""
     tensors, truth = recorded(name)
-    resolver = Resolver(family(truth).architectures())
+    variant = json.loads(gzip.decompress(BY_NAME[name].read_bytes())).get("variant")
+    resolver = Resolver(family(f"{truth}/{variant}" if variant else truth).architectures())
     written = defaultdict(list)
     for module in parse_file(tensors).modules:
         extent = describe({role: tensors[key] for role, key in module.parts.items()}).extent

@@ -1,42 +1,95 @@
-"""What metadata says of the base model, read in the order in which it can be trusted."""
+"""What metadata and names say of the base model, read in the order in which it can be trusted."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from loradex.compat.families import FAMILIES
+from loradex.compat.vocabulary import Base, base_of_name, civitai_base, known_base
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One field's word on the base model; `family` is '' where it names none of the known ones."""
+    """One field's word on the base model; `family` is '' where it names none of the known ones.
+
+    `variant` is the size or the sub-family that it names. `weak` claims are names of files: they
+    choose between answers that shapes leave, and never speak against them.
+    """
 
     field: str
     value: str
     family: str
+    variant: str = ""
+    weak: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.field} says '{self.value}'"
 
 
 # Trainers sometimes write a wrong modelspec.architecture, so sd-scripts' own field goes first.
 _FIELDS = ("ss_base_model_version", "modelspec.architecture")
+_HASHES = ("ss_new_sd_model_hash", "ss_sd_model_hash")
+_MODEL_NAMES = ("ss_sd_model_name", "ss_base_model_name")
+
+
+def metadata_claims(metadata: Mapping[str, str]) -> tuple[Claim, ...]:
+    """Everything that a file's metadata says of its base, the most trusted first."""
+    return tuple(_claims(metadata))
+
+
+def _claims(metadata: Mapping[str, str]) -> Iterator[Claim]:
+    for field in _HASHES:
+        known = known_base(metadata.get(field, ""))
+        if known:
+            name, base = known
+            yield Claim(field, name, base.family, base.variant)
+    for field in _FIELDS:
+        value = metadata.get(field, "").strip()
+        if value:
+            yield read_claim(field, value)
+    if metadata.get("ss_v2") == "True":
+        yield Claim("ss_v2", "True", "sd2")
+    for field in _MODEL_NAMES:
+        value = metadata.get(field, "").strip()
+        if value:
+            yield name_claim(field, value)
 
 
 def claimed_family(metadata: Mapping[str, str]) -> Claim | None:
     """The most trusted claim, or None where the metadata has none."""
-    for field in _FIELDS:
-        value = metadata.get(field, "").strip()
-        if value:
-            return Claim(field, value, _family_of(value))
-    v2 = metadata.get("ss_v2", "")
-    if v2 == "True":
-        return Claim("ss_v2", v2, "sd2")
-    return None
+    return next((claim for claim in metadata_claims(metadata) if not claim.weak), None)
 
 
-def _family_of(value: str) -> str:
-    """The family whose longest claim the value begins with."""
+def read_claim(field: str, value: str) -> Claim:
+    """A field's word: one of Civitai's names, or the beginning of what trainers write."""
+    base = civitai_base(value) or _by_beginning(value)
+    return Claim(field, value, base.family, base.variant)
+
+
+def name_claim(field: str, name: str) -> Claim:
+    """What the name of a file hints at; `family` is '' where it hints at nothing."""
+    short = name.replace("\\", "/").rsplit("/", 1)[-1]
+    base = base_of_name(short) or Base("")
+    return Claim(field, short, base.family, base.variant, weak=True)
+
+
+def _by_beginning(value: str) -> Base:
+    """The family whose longest claim the value begins with.
+
+    Where entries of one family share that claim, the value names no size.
+    """
     text = value.lower().split("/")[0]
     found = [
-        (len(claim), one.id) for one in FAMILIES for claim in one.claims if text.startswith(claim)
+        (len(claim), one) for one in FAMILIES for claim in one.claims if text.startswith(claim)
     ]
-    return max(found)[1] if found else ""
+    longest = max((length for length, _ in found), default=0)
+    best = [one for length, one in found if length == longest]
+    if not best:
+        return Base("")
+    alone = len(best) == 1 and _is_one_of_several(best[0].id)
+    return Base(best[0].id, best[0].variant if alone else "")
+
+
+def _is_one_of_several(family_id: str) -> bool:
+    return sum(one.id == family_id for one in FAMILIES) > 1

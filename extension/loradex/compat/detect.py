@@ -1,23 +1,23 @@
-"""Which family a network is for: the families whose tables admit every one of its modules."""
+"""Which family a network is for: its shapes' answer, weighed with what metadata and names say."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
-from loradex.compat.claims import Claim, claimed_family
-from loradex.compat.facts import Fact, facts_of, fits, of_component
+from loradex.compat.admission import Admission, Confidence, titles
+from loradex.compat.claims import Claim, metadata_claims, name_claim, read_claim
 from loradex.compat.families import FAMILIES, Family
-from loradex.keys.architecture import Architecture
+from loradex.compat.kin import likeliest
+from loradex.compat.network import NetworkFacts, read_network
+from loradex.compat.vocabulary import speed_of_name
 from loradex.keys.parse import ParsedFile
-from loradex.keys.resolve import NameTable
 from loradex.keys.targets import Shape
 
+__all__ = ["Confidence", "Detection", "decide", "detect_network"]
+
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-Confidence = Literal["high", "medium", "low"]
 
 
 @dataclass(frozen=True)
@@ -25,232 +25,184 @@ class Detection:
     """The families that a network may be for.
 
     No candidate means unknown, several that the file fits each of them. `confidence` is high
-    where shapes alone decide, medium where coverage or metadata had to, low otherwise.
+    where shapes alone decide, medium where coverage or metadata had to, low otherwise. `variant`
+    is a size (`klein-4b`) or a sub-family (`pony`), with a confidence of its own; `speed` is a
+    distillation that the name speaks of (`lcm`), which wants other sampler settings.
     """
 
     candidates: tuple[str, ...]
     confidence: Confidence
     evidence: tuple[str, ...]
+    variant: str = ""
+    variant_confidence: Confidence = "unknown"
+    speed: str = ""
 
     @property
     def family(self) -> str:
-        """The one candidate, or '' where there are none or several."""
-        return self.candidates[0] if len(self.candidates) == 1 else ""
+        """The one candidate, or the one whose rare lookalikes the others are, or ''."""
+        return likeliest(self.candidates)
 
 
 def detect_network(
     parsed: ParsedFile, tensors: Mapping[str, Shape], metadata: Mapping[str, str] = _NOTHING
 ) -> Detection:
     """The candidate families of a network, with the reasons."""
-    facts = facts_of(parsed, tensors)
-    modules = of_component(facts, "denoiser")
-    encoders = of_component(facts, "te")
-    if modules:
-        admitted = [one for one in FAMILIES if _admits(one.tables()["denoiser"], modules)]
-        what = f"all {len(modules)} denoiser modules"
-    else:
-        admitted = [one for one in FAMILIES if encoders and _admits_encoders(one, encoders)]
-        what = f"all {len(encoders)} text-encoder modules"
-    if not admitted:
-        return _unknown(modules or encoders, metadata)
-    evidence = [f"{what} fit {_titles(admitted)} by name and shape"]
-    return _decide(admitted, modules, encoders, metadata, evidence)
+    return decide(read_network(parsed, tensors), metadata)
 
 
-def _admits(table: NameTable, facts: Sequence[Fact]) -> bool:
-    return all(fits(fact, table) for fact in facts)
-
-
-def _admits_encoders(one: Family, facts: Sequence[Fact]) -> bool:
-    """Whether every text-encoder module fits one of the family's encoders."""
-    tables = [table for name, table in one.tables().items() if name != "denoiser"]
-    return all(any(fits(fact, table) for table in tables) for fact in facts)
-
-
-def _unknown(facts: Sequence[Fact], metadata: Mapping[str, str]) -> Detection:
-    """No candidate: say how near the nearest family comes, and what the metadata claims."""
-    evidence = ["no known family admits all modules"]
-    shares = [
-        (sum(fits(fact, one.tables()["denoiser"]) for fact in facts), one.title)
-        for one in FAMILIES
-    ]
-    count, title = max(shares, key=lambda share: share[0])
-    if count:
-        evidence.append(f"nearest: {title} with {count} of {len(facts)}")
-    claim = claimed_family(metadata)
-    if claim:
-        evidence.append(f"{claim.field} says '{claim.value}'")
-    return Detection((), "low", tuple(evidence))
-
-
-Narrowing = Callable[[Sequence[Family], Sequence[Fact]], Sequence[Family]]
-
-
-def _decide(
-    admitted: Sequence[Family],
-    modules: Sequence[Fact],
-    encoders: Sequence[Fact],
-    metadata: Mapping[str, str],
-    evidence: list[str],
+def decide(
+    network: NetworkFacts,
+    metadata: Mapping[str, str] = _NOTHING,
+    *,
+    claims: Sequence[Claim] = (),
+    user_family: str = "",
+    file_name: str = "",
 ) -> Detection:
-    confidence: Confidence = "high"
-    left = list(admitted)
-    if len(left) > 1 and modules and encoders:
-        left = _narrowed(left, [one for one in left if _admits_encoders(one, encoders)],
-                         "the text encoder's shapes", evidence)
-    for reason, narrow in _NARROWINGS:
-        if len(left) > 1 and modules:
-            before = len(left)
-            left = _narrowed(left, list(narrow(left, modules)), reason, evidence)
-            confidence = "medium" if len(left) < before else confidence
-    claim = claimed_family(metadata)
-    if claim is not None:
-        left, confidence = _weighed(left, confidence, claim, evidence)
-    if len(left) > 1:
-        confidence = "low"
-    elif confidence == "high" and modules and _is_excerpt(left[0], modules):
-        confidence = "medium"
-    evidence.extend(f"{name} networks have the same layers" for name in left[0].lookalikes)
-    return Detection(tuple(one.id for one in left), confidence, tuple(evidence))
+    """The families of a network by its shapes and by all that is said of it.
 
-
-def _weighed(
-    left: list[Family], confidence: Confidence, claim: Claim, evidence: list[str]
-) -> tuple[list[Family], Confidence]:
-    """What a claim adds: it chooses between families that the shapes leave, and never more."""
-    said = f"{claim.field} says '{claim.value}'"
-    chosen = [one for one in left if one.id == claim.family]
-    if chosen:
-        evidence.append(said)
-        return (chosen, "medium") if len(left) > 1 else (left, confidence)
-    if claim.family:
-        evidence.append(f"{said}, against the shapes")
-        return left, "low"
-    evidence.append(f"{said}, which is no family known here")
-    return left, "medium" if confidence == "high" else confidence
-
-
-def _narrowed(
-    before: list[Family], after: list[Family], reason: str, evidence: list[str]
-) -> list[Family]:
-    if not after or len(after) == len(before):
-        return before
-    evidence.append(f"{reason}: {_titles(after)}")
-    return after
-
-
-def _titles(families: Sequence[Family]) -> str:
-    return " or ".join(one.title for one in families)
-
-
-_FEW = 0.5  # below this share of the kinds that it touches, a file says little of its model
-_NUMBER = re.compile(r"\d+")
-
-
-def _is_excerpt(one: Family, facts: Sequence[Fact]) -> bool:
-    return _coverage(one.tables()["denoiser"], facts, _numberless) < _FEW
-
-
-def _numberless(name: str) -> str:
-    return _NUMBER.sub("N", name)
-
-
-def _covered(families: Sequence[Family], facts: Sequence[Fact]) -> Sequence[Family]:
-    """The families of which the file has every module of the kinds that it touches.
-
-    A trainer that touches one `attn1.to_q` touches them all, so a file for the smaller of two
-    models covers that one in full and the larger one in part.
+    `claims` are the sidecars' (`claims.read_claim`), less trusted than the metadata and more than
+    the file's name. `user_family` is the user's own word: an id, a key or one of Civitai's names.
     """
-    return _in_full(families, facts, _numberless)
+    if network.parsed.not_a_lora:
+        return Detection((), "unknown", (f"it is {network.parsed.not_a_lora}, not a LoRA",))
+    words = [*metadata_claims(metadata), *claims]
+    if file_name:
+        words.append(name_claim("the file's name", file_name))
+    found = _weighed(network.admission, words)
+    names = (metadata.get("ss_output_name", ""), metadata.get("modelspec.title", ""), file_name)
+    speed = next(filter(None, map(speed_of_name, names)), "")
+    if speed:
+        found.evidence.append(f"its name says '{speed}': such a network wants its own sampler"
+                              " settings")
+    return _with_user(found, user_family, speed)
 
 
-def _covered_by_layer(families: Sequence[Family], facts: Sequence[Fact]) -> Sequence[Family]:
-    """The same without telling numbered layers apart.
+class _Weighing:
+    """The answer while one word after the other is heard."""
 
-    A file for SD 3.5 Medium that has `attn.to_q` would have `attn2.to_q` too.
+    def __init__(self, admission: Admission) -> None:
+        self.left: tuple[Family, ...] = admission.left
+        self.confidence: Confidence = admission.confidence
+        self.evidence = list(admission.evidence)
+        self.variant = ""
+        self.variant_confidence: Confidence = "unknown"
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(one.id for one in self.left))
+
+
+def _weighed(admission: Admission, words: Iterable[Claim]) -> _Weighing:
+    found = _Weighing(admission)
+    agreed = False
+    for claim in words:
+        if not found.left:
+            _note_unheard(found, claim)
+        elif not claim.family:
+            _note_unknown(found, claim)
+        elif claim.family in found.ids:
+            agreed = _hear(found, claim, agreed)
+        elif not claim.weak:
+            _contradict(found, admission, claim)
+    _settle_variant(found)
+    return found
+
+
+def _note_unheard(found: _Weighing, claim: Claim) -> None:
+    if not claim.weak:
+        found.evidence.append(str(claim))
+
+
+def _note_unknown(found: _Weighing, claim: Claim) -> None:
+    """A word that no family here is called by: it may be a lookalike that nobody told us of."""
+    if claim.weak:
+        return
+    found.evidence.append(f"{claim}, which is no family known here")
+    if found.confidence == "high":
+        found.confidence = "medium"
+
+
+def _hear(found: _Weighing, claim: Claim, agreed: bool) -> bool:
+    """A word that agrees: it chooses between families, then between sizes or sub-families."""
+    several = len(found.ids) > 1
+    if several:
+        found.left = tuple(one for one in found.left if one.id == claim.family)
+        found.confidence = "low" if claim.weak else "medium"
+    chosen = _hear_variant(found, claim) if claim.variant else False
+    if several or chosen or not (agreed or claim.weak):
+        found.evidence.append(str(claim))
+    return True
+
+
+def _hear_variant(found: _Weighing, claim: Claim) -> bool:
+    if found.variant:
+        return False
+    sizes = [one for one in found.left if one.variant]
+    fitting = tuple(one for one in sizes if one.variant == claim.variant)
+    if sizes and not fitting and claim.variant in _sizes_of(claim.family):
+        return False  # a size that the shapes have ruled out
+    if fitting:
+        found.left = fitting
+    found.variant = claim.variant
+    found.variant_confidence = "low" if claim.weak else "medium"
+    return True
+
+
+def _sizes_of(family_id: str) -> frozenset[str]:
+    return frozenset(one.variant for one in FAMILIES if one.id == family_id)
+
+
+def _contradict(found: _Weighing, admission: Admission, claim: Claim) -> None:
+    """A word against the shapes: told, never followed.
+
+    A family whose table was asked and does not admit the file is out of the question, so an answer
+    of the shapes alone stays as sure as it was; one that coverage had to give does not.
     """
-    return _in_full(families, facts, lambda name: _NUMBER.sub("", name))
+    line = f"{claim}, against the shapes"
+    if line not in found.evidence:
+        found.evidence.append(line)
+    admitted = any(one.id == claim.family for one in admission.admitted)
+    if admitted or found.confidence != "high":
+        found.confidence = "low"
 
 
-def _in_full(
-    families: Sequence[Family], facts: Sequence[Fact], kind: Callable[[str], str]
-) -> Sequence[Family]:
-    return [one for one in families if _coverage(one.tables()["denoiser"], facts, kind) == 1]
+def _settle_variant(found: _Weighing) -> None:
+    """The size that the shapes leave, where they leave one."""
+    variants = {one.variant for one in found.left}
+    if len(found.ids) != 1:
+        found.variant, found.variant_confidence = "", "unknown"
+    elif not found.variant and len(variants) == 1:
+        found.variant = variants.pop()
+        found.variant_confidence = found.confidence if found.variant else "unknown"
+    elif not found.variant:
+        found.evidence.append(f"of its sizes: {titles(found.left)}")
 
 
-def _coverage(table: NameTable, facts: Sequence[Fact], kind: Callable[[str], str]) -> float:
-    """The share of the modules of the touched kinds that the file touches."""
-    touched = {
-        piece.leaf.diffusers.module for fact in facts for piece in table.find(fact.module.name)
-    }
-    kinds = {kind(name) for name in touched}
-    modules = {leaf.diffusers.module for leaf in table.architecture.leaves}
-    return len(touched) / max(1, sum(kind(name) in kinds for name in modules))
-
-
-def _exact(families: Sequence[Family], facts: Sequence[Fact]) -> Sequence[Family]:
-    """The families whose weights have the deltas' number of dimensions, 1x1 kernels included."""
-    return [
-        one for one in families
-        if all(_same_dimensions(fact, one.tables()["denoiser"]) for fact in facts)
-    ]
-
-
-def _same_dimensions(fact: Fact, table: NameTable) -> bool:
-    weight, extent = table.shape(fact.module.name), fact.description.shape
-    return weight is None or extent is None or len(extent) == len(weight)
-
-
-_NARROWINGS: tuple[tuple[str, Narrowing], ...] = (
-    ("all blocks are there of", _covered),
-    ("no layer is left out of", _covered_by_layer),
-    ("the 1x1 kernels are those of", _exact),
-)
-
-
-@dataclass(frozen=True)
-class ModelDescription:
-    """What a loaded model is called in messages; `family` is '' for a model of no known family."""
-
-    family: str
-    title: str
-    feature: str
-    value: int
-
-    def __str__(self) -> str:
-        return f"{self.title} ({self.feature} {self.value})" if self.feature else self.title
-
-
-OTHER = "another base model"
-
-
-def describe_model(components: Mapping[str, Architecture]) -> ModelDescription:
-    """The family of a loaded model, told by its denoiser's table."""
-    denoiser = next(
-        (one for one in components.values() if one.component == "denoiser"), None
+def _with_user(found: _Weighing, user_family: str, speed: str) -> Detection:
+    """The user's word always wins; where it is against the shapes, that is told."""
+    if not user_family:
+        return Detection(found.ids, found.confidence, tuple(found.evidence), found.variant,
+                         found.variant_confidence, speed)
+    chosen, variant = _named(user_family)
+    said = f"you say '{user_family}'"
+    against = bool(found.ids) and chosen not in found.ids
+    if against:
+        said += f", against the shapes, which fit {titles(found.left)}"
+    return Detection(
+        (chosen,), "low" if against else "high", (said, *found.evidence),
+        variant or ("" if against else found.variant),
+        "high" if variant else "unknown" if against else found.variant_confidence, speed,
     )
-    if denoiser is None:
-        return ModelDescription("", OTHER, "", 0)
-    signature = _signature(denoiser)
+
+
+def _named(text: str) -> tuple[str, str]:
+    """(id, variant) of what a user calls a family; a word of nobody's stays as it is."""
+    word = text.strip().lower()
     for one in FAMILIES:
-        table = one.tables()["denoiser"].architecture
-        if table.id == denoiser.id and _signature(table) == signature:
-            return ModelDescription(one.id, one.title, one.feature, table.features[one.feature])
-    feature = next(iter(denoiser.features), "")
-    return ModelDescription("", OTHER, feature, denoiser.features.get(feature, 0))
-
-
-_OPTIONAL = ("guidance_embedder", "cond_proj")
-
-
-def _signature(architecture: Architecture) -> Mapping[str, tuple[int, ...]]:
-    """Name -> shape without what differs between variants of one family.
-
-    These are the input's channels and the guidance embedding (Flux schnell, LCM).
-    """
-    return {
-        leaf.diffusers.key: leaf.shape[:1] if leaf.diffusers.module in ("conv_in", "x_embedder")
-        else leaf.shape
-        for leaf in architecture.leaves
-        if not any(part in leaf.diffusers.module for part in _OPTIONAL)
-    }
+        if word == one.key:
+            return one.id, one.variant
+    family_id, _, variant = word.partition("/")
+    if any(one.id == family_id for one in FAMILIES):
+        return family_id, variant
+    claim = read_claim("you", text)
+    return (claim.family, claim.variant) if claim.family else (text.strip(), "")

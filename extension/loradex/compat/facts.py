@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from loradex.keys.parse import ParsedFile
-from loradex.keys.resolve import NameTable, shapes_fit
+from loradex.keys.resolve import NameTable, shapes_fit, whole_shape
 from loradex.keys.signatures import Description, describe
 from loradex.keys.targets import FileModule, Shape
 
@@ -25,11 +26,33 @@ class Fact:
 
 
 def facts_of(parsed: ParsedFile, tensors: Mapping[str, Shape]) -> tuple[Fact, ...]:
-    """The modules of a file, described from its shapes."""
-    return tuple(
-        Fact(module, describe({role: tensors[key] for role, key in module.parts.items()}))
-        for module in parsed.modules
-    )
+    """The modules of a file, described from its shapes.
+
+    A file has hundreds of modules and a few dozen different sets of shapes: each is read once.
+    """
+    read: dict[tuple[tuple[str, Shape], ...], Description] = {}
+    facts: list[Fact] = []
+    for module in parsed.modules:
+        parts = tuple([(role, tensors[key]) for role, key in module.parts.items()])
+        description = read.get(parts)
+        if description is None:
+            description = read[parts] = describe(dict(parts))
+        facts.append(Fact(module, description))
+    return tuple(facts)
+
+
+@lru_cache(maxsize=256)
+def _shapes_of(table: NameTable) -> Mapping[str, Shape]:
+    """Flattened name -> weight's shape of a whole table (2 ms for SDXL, then one look-up each)."""
+    return {
+        name.replace(".", "_"): whole_shape(pieces) or ()
+        for name, pieces in table.architecture.names()
+    }
+
+
+def weight_shape(table: NameTable, name: str) -> Shape | None:
+    """The shape of the weight under a file's name for it, or None."""
+    return table.shape(name) if name.startswith("@") else _shapes_of(table).get(name)
 
 
 # The layer that takes the model's input: its channels differ between the variants of a family
@@ -39,11 +62,13 @@ _INPUT_LAYERS = frozenset({"conv_in", "input_blocks_0_0", "x_embedder", "img_in"
 
 def fits(fact: Fact, table: NameTable) -> bool:
     """Whether a table admits a module by its name and shape."""
-    weight = table.shape(fact.module.name)
+    weight = weight_shape(table, fact.module.name)
     if weight is None:
         return False
     extent = fact.extent
-    return extent is None or shapes_fit(extent, weight) or is_input_variant(fact, weight)
+    if extent is None or extent == weight:
+        return True
+    return shapes_fit(extent, weight) or is_input_variant(fact, weight)
 
 
 def is_input_variant(fact: Fact, weight: Shape) -> bool:
@@ -54,8 +79,15 @@ def is_input_variant(fact: Fact, weight: Shape) -> bool:
     return len(extent) == len(weight) and extent[0] == weight[0] and extent[2:] == weight[2:]
 
 
+_DENOISERS = ("denoiser", "denoiser2", "")
+
+
 def of_component(facts: Iterable[Fact], component: str) -> tuple[Fact, ...]:
-    """The facts of one component; `te` takes all text encoders, `denoiser` what has no name."""
+    """The facts of one component.
+
+    `te` takes all text encoders; `denoiser` both experts of Wan 2.2 and what has no name.
+    """
     if component == "te":
         return tuple(fact for fact in facts if fact.module.component.startswith("te"))
-    return tuple(fact for fact in facts if fact.module.component in (component, ""))
+    wanted = _DENOISERS if component == "denoiser" else (component,)
+    return tuple(fact for fact in facts if fact.module.component in wanted)

@@ -1,142 +1,136 @@
-"""Whether a network fits the model that is loaded: counts per component, and the reason of a no."""
+"""Whether a network fits a checkpoint: an answer, its reasons, and the counts behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from loradex.compat.detect import OTHER, Detection, ModelDescription, describe_model, detect_network
-from loradex.compat.facts import Fact, facts_of, is_input_variant, of_component
-from loradex.compat.families import family
-from loradex.errors import IncompatibleNetworkError
-from loradex.keys.architecture import Architecture
-from loradex.keys.parse import ParsedFile
-from loradex.keys.resolve import NameTable, shapes_fit, table_of
-from loradex.keys.targets import Shape
+from loradex.compat import reasons
+from loradex.compat.admission import Confidence
+from loradex.compat.checkpoint_facts import CheckpointFacts
+from loradex.compat.counting import Count
+from loradex.compat.detect import Detection
+from loradex.compat.matching import Case, Match, Relation, case_of
+from loradex.compat.network import NetworkFacts
+from loradex.compat.reasons import Answer
+
+__all__ = ["Answer", "ComponentVerdict", "Verdict", "verdict"]
 
 
 @dataclass(frozen=True)
-class Count:
-    """How one component of a network meets the model: `modules` = `named` + `missing`.
+class ComponentVerdict:
+    """One part of a network: `total` = `named` + `missing`; `shape_ok` of the named ones fit."""
 
-    `fits` of the named ones have the right shape; `input_variants` differ only in the number of
-    input channels, which is a variant of the same family.
-    """
-
-    component: str
-    modules: int
     named: int
-    fits: int
-    input_variants: int
-    first_misfit: str = ""
-
-    @property
-    def missing(self) -> int:
-        return self.modules - self.named
-
-    @property
-    def misfits(self) -> int:
-        """Named modules of an impossible shape."""
-        return self.named - self.fits - self.input_variants
+    shape_ok: int
+    missing: int
+    total: int
+    applied: bool
+    reason: str = ""
 
 
-def compare(
-    parsed: ParsedFile, tensors: Mapping[str, Shape], model: Mapping[str, Architecture]
-) -> tuple[Count, ...]:
-    """The counts of a network against a model, first the denoiser, then the text encoders."""
-    facts = facts_of(parsed, tensors)
-    tables = {name: table_of(one) for name, one in model.items()}
-    counts = []
-    for component in ("denoiser", "te"):
-        wanted = [tables[name] for name, one in model.items() if one.component == component]
-        found = of_component(facts, component)
-        if found:
-            counts.append(_count(component, found, wanted))
-    return tuple(counts)
+@dataclass(frozen=True)
+class Verdict:
+    """Whether a network fits a checkpoint.
 
-
-def _count(component: str, facts: Sequence[Fact], tables: Sequence[NameTable]) -> Count:
-    named = fits = variants = 0
-    misfit = ""
-    for fact in facts:
-        weights = [shape for table in tables if (shape := table.shape(fact.module.name))]
-        if not weights:
-            continue
-        named += 1
-        if fact.extent is None or any(shapes_fit(fact.extent, weight) for weight in weights):
-            fits += 1
-        elif any(is_input_variant(fact, weight) for weight in weights):
-            variants += 1
-        elif not misfit:
-            ours, theirs = list(fact.extent), list(weights[0])
-            misfit = f"{fact.module.name} is {ours}, the model's is {theirs}"
-    return Count(component, len(facts), named, fits, variants, misfit)
-
-
-def incompatibility(
-    parsed: ParsedFile,
-    tensors: Mapping[str, Shape],
-    metadata: Mapping[str, str],
-    model: Mapping[str, Architecture],
-    subject: str = "the network",
-) -> IncompatibleNetworkError | None:
-    """The error for a network of another base model, or None where it may be applied.
-
-    A network is refused where a module of its denoiser has a name of the model and another
-    shape, or where nothing of its denoiser (without one: nothing at all) matches. Modules with
-    names that the model lacks are for the report: they do not make a network incompatible.
+    `fits`: every module is applied. `partly`: some modules or parts are not there; `components`
+    say what is applied all the same and what only when it is forced. `no_effect`: it is for
+    another base model, or no network, and is refused. `broken`: the file itself cannot be used.
+    `unknown`: the checkpoint does not tell.
     """
-    if parsed.not_a_lora:
-        return IncompatibleNetworkError(
-            subject, f"this is {with_article(parsed.not_a_lora)}", "a LoRA or one of its relatives",
-            "Use it where such files belong, or remove the tag.",
-        )
-    counts = {count.component: count for count in compare(parsed, tensors, model)}
-    decisive = counts.get("denoiser") or counts.get("te")
-    if decisive is not None and not decisive.misfits and decisive.named:
-        return None
-    detection = detect_network(parsed, tensors, metadata)
-    return _refusal(subject, detection, describe_model(model), decisive)
+
+    answer: Answer
+    confidence: Confidence
+    reasons: tuple[str, ...]
+    components: Mapping[str, ComponentVerdict] = field(default_factory=dict)
 
 
-def _refusal(
-    subject: str, detection: Detection, model: ModelDescription, count: Count | None
-) -> IncompatibleNetworkError:
-    others = [family(one) for one in detection.candidates if one != model.family]
-    shortfall = _shortfall(count) if count is not None else ""
-    if not others:
-        found = f"a network for {OTHER}" + (f": {shortfall}" if shortfall else "")
-        step = "Load the checkpoint that it was trained for or remove the tag."
-        return IncompatibleNetworkError(subject, found, _expected(model), step)
-    step = f"Load {with_article(others[0].title)} checkpoint or remove the tag."
-    found = "a network for " + " or ".join(one.title for one in others)
-    feature, value = others[0].feature, others[0].feature_value
-    if len(others) > 1:
-        return IncompatibleNetworkError(subject, found, _expected(model), step)
-    if (feature, value) == (model.feature, model.value):
-        found += f": {shortfall}"
-        return IncompatibleNetworkError(subject, found, _expected(model), step)
-    found += f" ({feature} {value})"
-    return IncompatibleNetworkError(subject, found, _expected(model, unless=feature), step)
+def verdict(
+    network: NetworkFacts, detection: Detection, checkpoint: CheckpointFacts, *,
+    force: bool = False,
+) -> Verdict:
+    """The verdict on a network for a checkpoint; from headers alone, in a millisecond or two."""
+    early = _without_counting(network, checkpoint)
+    if early is not None:
+        return early
+    case = case_of(network, detection, checkpoint)
+    judged = _judge_main(case.main.count, case.relation)
+    applied = {match.name: _is_applied(match, judged, force=force) for match in case.matches}
+    answer = _whole(judged, case, applied, force=force)
+    return Verdict(
+        answer, _confidence(answer, case), reasons.of_case(case, answer, applied, force=force),
+        {match.name: _component(match, case, judged, applied) for match in case.matches},
+    )
 
 
-def _expected(model: ModelDescription, unless: str = "") -> str:
-    """The loaded model in a message; beside a family's title a number's name is not said twice."""
-    title = model.title if model.family else "one for the loaded model"
-    if not model.feature:
-        return title
-    repeated = bool(model.family) and model.feature == unless
-    number = str(model.value) if repeated else f"{model.feature} {model.value}"
-    return f"{title} ({number})"
+def _without_counting(network: NetworkFacts, checkpoint: CheckpointFacts) -> Verdict | None:
+    """The answer where there is nothing to count."""
+    if network.parsed.not_a_lora:
+        return Verdict("no_effect", "high", (reasons.not_a_network(network.parsed.not_a_lora),))
+    if not network.facts:
+        return Verdict("broken", "high", (reasons.NO_MODULES,))
+    if len(network.problems) == len(network.facts):
+        return Verdict("broken", "high", (reasons.all_broken(network.problems),))
+    if checkpoint.not_a_checkpoint or not checkpoint.components:
+        return Verdict("unknown", "unknown", (reasons.no_checkpoint(checkpoint),))
+    return None
 
 
-def with_article(title: str) -> str:
-    """The title with `a` or `an`, as it is spoken."""
-    spoken_vowel = title[:1] in "AEIOUaeiou" or title.startswith(("SD", "SS"))
-    return f"{'an' if spoken_vowel else 'a'} {title}"
+def _judge_main(count: Count, relation: Relation) -> Answer:
+    """The answer for the main part alone.
+
+    A wrong shape, or a family that has nothing to do with the checkpoint's, refuses the network:
+    50 of 192 layers of an SD 1.5 network fit SDXL by accident, and all of a Flux.1 network in
+    diffusers' names fit HunyuanVideo. Kin have most layers in common.
+    """
+    if relation == "other" or not count.usable:
+        return "no_effect"
+    if count.full:
+        return "fits"
+    if count.misfits and relation == "unknown":
+        return "no_effect"
+    return "partly"
 
 
-def _shortfall(count: Count) -> str:
-    if not count.named:
-        return f"none of its {count.modules} modules is in the loaded model"
-    return count.first_misfit
+def _is_applied(match: Match, judged: Answer, *, force: bool) -> bool:
+    if not match.count.usable or not match.there:
+        return False
+    if force:
+        return True
+    return judged != "no_effect" and not match.count.misfits
+
+
+def _whole(judged: Answer, case: Case, applied: Mapping[str, bool], *, force: bool) -> Answer:
+    if judged == "no_effect":
+        return "partly" if force and any(applied.values()) else "no_effect"
+    complete = all(match.count.full and applied[match.name] for match in case.matches)
+    return "fits" if complete else "partly"
+
+
+_RANKED: tuple[Confidence, ...] = ("unknown", "low", "medium", "high")
+
+
+def _confidence(answer: Answer, case: Case) -> Confidence:
+    """How sure the answer is: a count is a fact, only what it means may be in doubt."""
+    count = case.main.count
+    if answer == "no_effect" and (count.misfits or not count.named):
+        return "high"
+    if all(fact.extent is None for fact in case.network.facts):
+        return "low"  # nothing but names
+    if case.relation != "same":
+        return "medium"
+    if answer == "fits":
+        return min("high", case.checkpoint.confidence, key=_RANKED.index)
+    return min(case.detection.confidence, case.checkpoint.confidence, key=_RANKED.index)
+
+
+def _component(
+    match: Match, case: Case, judged: Answer, applied: Mapping[str, bool]
+) -> ComponentVerdict:
+    count = match.count
+    reason = reasons.of_component(match, case, refused=judged == "no_effect",
+                                  applied=applied[match.name])
+    return ComponentVerdict(
+        count.named, count.fits + count.padded, count.missing, count.modules,
+        applied[match.name], reason,
+    )

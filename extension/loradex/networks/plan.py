@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from loradex.compat.verdict import incompatibility
+from loradex.compat.refusal import incompatibility
 from loradex.errors import IncompatibleNetworkError, LoradexError
 from loradex.keys.targets import Shape, Target
 from loradex.networks.edits import Edit, MisfitError, edits_of

@@ -1,0 +1,162 @@
+"""A checkpoint in one file, classified by its header."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from loradex.compat import prediction
+from loradex.compat.admission import Confidence, encoders_of, titles
+from loradex.compat.checkpoint_facts import CheckpointFacts
+from loradex.compat.claims import name_claim
+from loradex.compat.families import Family
+from loradex.compat.model import describe_model
+from loradex.compat.network import part_name
+from loradex.compat.real_tables import (
+    INPUT_KEYS,
+    Likeness,
+    Shapes,
+    generic_table,
+    has_part,
+    likest,
+    real_table,
+    under,
+)
+from loradex.files.header import Header
+from loradex.files.pickle_header import read_model_header
+from loradex.keys.architecture import Architecture
+from loradex.keys.derive import DERIVATIONS
+from loradex.keys.parse import parse_file
+
+_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "net.", "unet.", "transformer.",
+             "model.")
+_ENCODERS = (
+    "cond_stage_model.transformer.", "cond_stage_model.model.",
+    "conditioner.embedders.0.transformer.", "conditioner.embedders.0.model.",
+    "conditioner.embedders.1.model.", "text_encoders.clip_l.transformer.",
+    "text_encoders.clip_g.transformer.", "text_encoders.t5xxl.transformer.",
+    "text_encoder.", "text_encoder_2.", "text_encoder_3.",
+)
+_ALIKE = 0.97
+"""From this likeness on a file is of a family; SSD-1B and SDXL are alike by 0.7."""
+
+
+def classify_file(path: Path) -> CheckpointFacts:
+    """The facts of a single file.
+
+    Raises:
+        FileError: the file cannot be read.
+    """
+    header = read_model_header(path)
+    shapes = header.shapes
+    prefix = next((one for one in _PREFIXES if any(name.startswith(one) for name in shapes)), "")
+    own = under(shapes, prefix)
+    alike = likest(own)
+    if alike and alike[0].share >= _ALIKE:
+        return _known(path, header, own, alike)
+    return _unknown(path, header, own)
+
+
+def _known(
+    path: Path, header: Header, own: Shapes, alike: Sequence[Likeness]
+) -> CheckpointFacts:
+    first = alike[0]
+    one = first.family
+    kin = list(dict.fromkeys(found.family for found in alike))
+    exact = first.share == 1
+    evidence = [f"its denoiser's tensors are those of {titles(kin)}"
+                + ("" if exact else f" by {first.share:.1%}")]
+    told = prediction.of_file(path, one.id, header)
+    if told.type:
+        evidence.append(f"it predicts {told.type}: {told.reason}")
+    variant = _variant(path, header, kin, own, told.type, evidence)
+    components = {part_name(one.parts[0]): real_table(first.architecture, first.tree, own)}
+    encoders, assumed = _text_encoders(one, header.shapes)
+    if assumed:
+        evidence.append("it has no text encoder of its own" if not encoders else
+                        "it lacks a text encoder")
+    confidence: Confidence = "high" if exact else "medium"
+    if len({found.id for found in kin}) > 1:
+        confidence = "low"
+    return CheckpointFacts(
+        path, path.stem, one.id, variant, _title(one, variant), told.type, confidence,
+        tuple(evidence), {**components, **encoders}, assumed,
+    )
+
+
+def _title(one: Family, variant: str) -> str:
+    if not variant or variant.lower() in one.title.lower():
+        return one.title
+    return f"{one.title} {_SUBTITLES.get(variant, variant)}"
+
+
+_SUBTITLES = {"pony": "(Pony)", "illustrious": "(Illustrious)", "noobai": "(NoobAI)"}
+
+
+def _variant(
+    path: Path, header: Header, kin: Sequence[Family], own: Shapes, predicts: str,
+    evidence: list[str],
+) -> str:
+    """The edition by input channels and missing layers, the size, or the sub-family by its name."""
+    one = kin[0]
+    edition = edition_of(one, own)
+    if edition:
+        evidence.append(f"its input layer or its layers are those of {edition}")
+        return edition
+    sizes = {found.variant for found in kin}
+    if len(sizes) == 1 and one.variant:
+        return one.variant
+    if one.id == "sd2":
+        return "768-v" if predicts == "v_prediction" else "512"
+    for name in (header.metadata.get("modelspec.title", ""), path.name):
+        claim = name_claim("its name", name)
+        if claim.family == one.id and claim.variant and not one.variant:
+            evidence.append(str(claim))
+            return claim.variant
+    return ""
+
+
+def edition_of(one: Family, own: Shapes) -> str:
+    """The edition of a family that has these input channels and lacks these layers."""
+    key = next((key for key in INPUT_KEYS if key in own), "")
+    inputs = own[key][1] if key and len(own[key]) > 1 else 0
+    flat = [name.replace(".", "_") for name in own]
+    for edition in one.editions:
+        if edition.inputs and edition.inputs == inputs:
+            return edition.name
+        if edition.lacks and not any(name.startswith(edition.lacks) for name in flat):
+            return edition.name
+    return ""
+
+
+def _text_encoders(
+    one: Family, shapes: Shapes
+) -> tuple[Mapping[str, Architecture], Mapping[str, Architecture]]:
+    """(those that the file has, the family's usual ones that it lacks) by component."""
+    there = [own for prefix in _ENCODERS if (own := under(shapes, prefix))]
+    found: dict[str, Architecture] = {}
+    assumed: dict[str, Architecture] = {}
+    for part in encoders_of(one):
+        if part.class_name not in DERIVATIONS:
+            continue
+        target = found if any(has_part(part, own) for own in there) else assumed
+        target[part.component] = part.table.architecture
+    return found, assumed
+
+
+def _unknown(path: Path, header: Header, own: Shapes) -> CheckpointFacts:
+    """No family: another kind of file, or a model that only its own names describe."""
+    parsed = parse_file(header.shapes, header.metadata)
+    kind = "LoRA" if parsed.modules else parsed.not_a_lora
+    if kind and "checkpoint" not in kind and kind != "unknown kind of file":
+        return CheckpointFacts(path, path.stem, not_a_checkpoint=kind,
+                               evidence=(f"its tensors are those of a {kind}",))
+    table = generic_table(own, "denoiser")
+    if not table.leaves:
+        return CheckpointFacts(path, path.stem, not_a_checkpoint=kind or "unknown kind of file")
+    components = {"transformer": table}
+    title = describe_model(components).title
+    return CheckpointFacts(
+        path, path.stem, title=title, confidence="low", components=components,
+        evidence=("no known family has these tensors; its own names are all there is",),
+    )

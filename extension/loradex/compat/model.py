@@ -1,0 +1,74 @@
+"""What a loaded model is called: the family whose tables are the model's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from loradex.compat.families import FAMILIES, Family
+from loradex.keys.architecture import Architecture
+from loradex.keys.derive import DERIVATIONS
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What a loaded model is called in messages; `family` is '' for a model of no known family."""
+
+    family: str
+    title: str
+    feature: str
+    value: int
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.title} ({self.feature} {self.value})" if self.feature else self.title
+
+
+OTHER = "another base model"
+
+
+def describe_model(components: Mapping[str, Architecture]) -> ModelDescription:
+    """The family of a loaded model, told by its main part's table."""
+    main = next(
+        (one for one in components.values() if one.component in ("denoiser", "motion")), None
+    )
+    if main is None:
+        return ModelDescription("", OTHER, "", 0)
+    one = family_of(main)
+    if one is not None:
+        return ModelDescription(one.id, one.title, one.feature, one.feature_value, one.variant)
+    feature = next(iter(main.features), "")
+    return ModelDescription("", OTHER, feature, main.features.get(feature, 0))
+
+
+@lru_cache(maxsize=64)
+def family_of(main: Architecture) -> Family | None:
+    """The family whose main part has the names and shapes of this one."""
+    signature = _signature(main)
+    first = next(iter(signature), "").replace(".", "_")
+    for one in FAMILIES:
+        part = one.parts[0]
+        known = DERIVATIONS.get(part.class_name)
+        if known is not None and first.startswith(known.openings):
+            table = part.table.architecture
+            if table.id == main.id and _signature(table) == signature:
+                return one
+    return None
+
+
+_OPTIONAL = ("guidance_embedder", "cond_proj")
+
+
+@lru_cache(maxsize=256)
+def _signature(architecture: Architecture) -> Mapping[str, tuple[int, ...]]:
+    """Name -> shape without what differs between variants of one family.
+
+    These are the input's channels and the guidance embedding (Flux schnell, LCM).
+    """
+    return {
+        leaf.diffusers.key: leaf.shape[:1] if leaf.diffusers.module in ("conv_in", "x_embedder")
+        else leaf.shape
+        for leaf in architecture.leaves
+        if not any(part in leaf.diffusers.module for part in _OPTIONAL)
+    }

@@ -1,0 +1,154 @@
+"""The tables of what a file really holds: a family's table held against the file's own tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from loradex.compat.families import FAMILIES, Family
+from loradex.compat.family import Part
+from loradex.keys.architecture import Architecture, Leaf, Region
+from loradex.keys.derive import DERIVATIONS
+from loradex.keys.targets import Kind, Shape, Tree
+
+Shapes = Mapping[str, Shape]
+TREES: tuple[Tree, ...] = ("native", "diffusers")
+
+# The layer that takes the model's input; its channels tell the variants of a family apart.
+INPUT_KEYS = (
+    "conv_in.weight", "input_blocks.0.0.weight", "x_embedder.weight", "img_in.weight",
+    "pos_embed.proj.weight", "x_embedder.proj.weight", "patch_embedding.weight",
+)
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """How alike a file's tensors and a part of a family are, in one tree of names.
+
+    `share` is 1 where the matrices of both are the same; biases and norms are not looked at.
+    """
+
+    family: Family
+    tree: Tree
+    share: float
+    architecture: Architecture
+
+
+@lru_cache(maxsize=128)
+def _expected(architecture: Architecture, tree: Tree) -> Mapping[str, Shape]:
+    """Key -> stored shape of every matrix and convolution of a table."""
+    found = {}
+    for name, module in architecture.modules(tree).items():
+        if len(module.weight) > 1:
+            found[f"{name}.{module.parameter}" if module.parameter else name] = module.weight
+    return found
+
+
+def under(shapes: Shapes, prefix: str) -> Shapes:
+    """The tensors below a prefix, without it."""
+    return {name[len(prefix):]: one for name, one in shapes.items() if name.startswith(prefix)}
+
+
+def likest(own: Shapes, component: str = "denoiser") -> list[Likeness]:
+    """The families whose main part is most like these tensors, the best ones only."""
+    matrices = _matrices(own)
+    sample = [name.replace(".", "_") for name in list(matrices)[:: max(1, len(matrices) // 12)]]
+    found = [
+        alike for one in FAMILIES
+        if one.main == component and _opens(one.parts[0], sample)
+        for alike in _likenesses(one, own, len(matrices))
+    ]
+    best = max((one.share for one in found), default=0.0)
+    return [one for one in found if one.share == best]
+
+
+def _matrices(own: Shapes) -> Mapping[str, Shape]:
+    return {name: shape for name, shape in own.items() if len(shape) > 1}
+
+
+def _opens(part: Part, names: Sequence[str]) -> bool:
+    """Whether at least half of some names begin as this class's; no table is derived for that."""
+    derivation = DERIVATIONS.get(part.class_name)
+    if derivation is None or not names:
+        return False
+    return 2 * sum(name.startswith(derivation.openings) for name in names) >= len(names)
+
+
+def _likenesses(one: Family, own: Shapes, matrices: int) -> Iterator[Likeness]:
+    architecture = one.parts[0].table.architecture
+    for tree in TREES:
+        expected = _expected(architecture, tree)
+        same = sum(_same(key, own.get(key), shape) for key, shape in expected.items())
+        yield Likeness(one, tree, 2 * same / max(1, len(expected) + matrices), architecture)
+
+
+def _same(key: str, real: Shape | None, expected: Shape) -> bool:
+    if real is None or real == expected:
+        return real is not None
+    return key in INPUT_KEYS and real[:1] == expected[:1] and real[2:] == expected[2:]
+
+
+def real_table(architecture: Architecture, tree: Tree, own: Shapes) -> Architecture:
+    """The table without the leaves that the file lacks, with the input layer as the file has it.
+
+    A file that has everything as it is gets the family's own table, which is built already.
+    """
+    kept: dict[int, Leaf] = {}
+    for leaf in architecture.leaves:
+        real = own.get(leaf.place(tree).key)
+        if real is not None:
+            kept[id(leaf)] = _with_input(leaf, leaf.place(tree).key, real)
+    if len(kept) == len(architecture.leaves) and all(
+        kept[id(leaf)] is leaf for leaf in architecture.leaves
+    ):
+        return architecture
+    aliases = {
+        name: tuple(kept[id(leaf)] for leaf in leaves)
+        for name, leaves in architecture.aliases.items()
+        if all(id(leaf) in kept for leaf in leaves)
+    }
+    return replace(architecture, leaves=tuple(kept.values()), aliases=aliases)
+
+
+def _with_input(leaf: Leaf, key: str, real: Shape) -> Leaf:
+    if key not in INPUT_KEYS or real == leaf.shape or len(real) != len(leaf.shape):
+        return leaf
+    return replace(leaf, shape=real)
+
+
+def has_part(part: Part, own: Shapes) -> Tree | None:
+    """In which tree the tensors are this text encoder, or None."""
+    architecture = part.table.architecture
+    for tree in TREES:
+        expected = _expected(architecture, tree)
+        there = sum(_real(own, key, architecture.optional_prefix) == shape
+                    for key, shape in expected.items())
+        if there >= _MOST * len(expected):
+            return tree
+    return None
+
+
+_MOST = 0.95
+"""A projection, or a table of positions, may be left out of a file."""
+
+
+def _real(own: Shapes, key: str, optional: str) -> Shape | None:
+    found = own.get(key)
+    return found if found is not None or not optional else own.get(key.removeprefix(optional))
+
+
+_KINDS = {1: Kind.NORM, 2: Kind.LINEAR, 4: Kind.CONV, 5: Kind.CONV}
+
+
+def generic_table(own: Shapes, component: str) -> Architecture:
+    """The table of a model of no known family, from its own `X.weight` names alone."""
+    leaves: dict[str, Leaf] = {}
+    for key, shape in own.items():
+        name, _, parameter = key.rpartition(".")
+        kind = _KINDS.get(len(shape))
+        if parameter == "weight" and name and kind is not None:
+            place = Region(name)
+            leaf = Leaf(kind, shape, f"{name}.bias" in own, place, place)
+            leaves.setdefault(name.replace(".", "_"), leaf)
+    return Architecture(f"generic-{component}", component, tuple(leaves.values()))

@@ -1,0 +1,89 @@
+"""The words of a no: which base model a network is for, which one is loaded, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from loradex.compat.counting import Count, compare
+from loradex.compat.detect import detect_network
+from loradex.compat.families import family
+from loradex.compat.model import OTHER, ModelDescription, describe_model
+from loradex.errors import IncompatibleNetworkError
+from loradex.keys.architecture import Architecture
+from loradex.keys.parse import ParsedFile
+from loradex.keys.targets import Shape
+
+
+def incompatibility(
+    parsed: ParsedFile,
+    tensors: Mapping[str, Shape],
+    metadata: Mapping[str, str],
+    model: Mapping[str, Architecture],
+    subject: str = "the network",
+) -> IncompatibleNetworkError | None:
+    """The error for a network of another base model, or None where it may be applied.
+
+    A network is refused where a module of its denoiser has a name of the model and another
+    shape, or where nothing of its denoiser (without one: nothing at all) matches. Modules with
+    names that the model lacks are for the report: they do not make a network incompatible.
+    """
+    if parsed.not_a_lora:
+        return not_a_network(parsed.not_a_lora, subject)
+    counts = {count.component: count for count in compare(parsed, tensors, model)}
+    decisive = counts.get("denoiser") or counts.get("motion") or counts.get("te")
+    if decisive is not None and not decisive.misfits and decisive.named:
+        return None
+    detection = detect_network(parsed, tensors, metadata)
+    return refusal(subject, detection.candidates, describe_model(model), decisive)
+
+
+def not_a_network(kind: str, subject: str) -> IncompatibleNetworkError:
+    """The error for a file that is no network at all."""
+    return IncompatibleNetworkError(
+        subject, f"this is {with_article(kind)}", "a LoRA or one of its relatives",
+        "Use it where such files belong, or remove the tag.",
+    )
+
+
+def refusal(
+    subject: str, candidates: Sequence[str], model: ModelDescription, count: Count | None
+) -> IncompatibleNetworkError:
+    """The error for a network of the families `candidates` on that model."""
+    others = [family(one) for one in candidates if one != model.family]
+    shortfall = _shortfall(count) if count is not None else ""
+    if not others:
+        found = f"a network for {OTHER}" + (f": {shortfall}" if shortfall else "")
+        step = "Load the checkpoint that it was trained for or remove the tag."
+        return IncompatibleNetworkError(subject, found, _expected(model), step)
+    step = f"Load {with_article(others[0].title)} checkpoint or remove the tag."
+    found = "a network for " + " or ".join(one.title for one in others)
+    feature, value = others[0].feature, others[0].feature_value
+    if len(others) > 1:
+        return IncompatibleNetworkError(subject, found, _expected(model), step)
+    if (feature, value) == (model.feature, model.value):
+        found += f": {shortfall}"
+        return IncompatibleNetworkError(subject, found, _expected(model), step)
+    found += f" ({feature} {value})"
+    return IncompatibleNetworkError(subject, found, _expected(model, unless=feature), step)
+
+
+def _expected(model: ModelDescription, unless: str = "") -> str:
+    """The loaded model in a message; beside a family's title a number's name is not said twice."""
+    title = model.title if model.family else "one for the loaded model"
+    if not model.feature:
+        return title
+    repeated = bool(model.family) and model.feature == unless
+    number = str(model.value) if repeated else f"{model.feature} {model.value}"
+    return f"{title} ({number})"
+
+
+def with_article(title: str) -> str:
+    """The title with `a` or `an`, as it is spoken."""
+    spoken_vowel = title[:1] in "AEIOUaeiou" or title.startswith(("SD", "SS"))
+    return f"{'an' if spoken_vowel else 'a'} {title}"
+
+
+def _shortfall(count: Count) -> str:
+    if not count.named:
+        return f"none of its {count.modules} modules is in the loaded model"
+    return count.first_misfit
