@@ -38,7 +38,10 @@ FIXTURES: tuple[tuple[str, str, str, tuple[str, ...], tuple[Namer, str]], ...] =
     ("cogvideox-5b-diffusers", "cogvideox/5b", "diffusers", BLOCKS, TRANSFORMER),
     ("cogvideox-2b-diffusers", "cogvideox/2b", "diffusers", (".attn1.",), TRANSFORMER),
     ("ltx-2b-comfy", "ltx/2b", "diffusers", BLOCKS, COMFY),
-    ("ltx-13b-diffusers", "ltx/13b", "diffusers", (".attn",), TRANSFORMER),
+    # The embedders too: LTX-2 has the same blocks for the picture.
+    ("ltx-13b-diffusers", "ltx/13b", "diffusers", ("",), TRANSFORMER),
+    ("ltx2-comfy", "ltx2/2.0", "diffusers", (*BLOCKS, "audio_"), COMFY),
+    ("ltx2.3-diffusers", "ltx2/2.3", "diffusers", ("_attn", ".to_gate"), TRANSFORMER),
     ("mochi-diffusers", "mochi", "diffusers", (*BLOCKS, ".ff_context."), TRANSFORMER),
     ("mochi-comfy-native", "mochi", "native", (".attn.", ".mlp_"), COMFY),
 )

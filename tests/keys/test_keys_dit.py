@@ -11,7 +11,7 @@ from loradex.keys.derive import derive  # noqa: E402
 pytestmark = pytest.mark.torch
 
 LINEAGES = ("pixart", "hunyuandit", "auraflow", "lumina2", "z-image", "sana", "hidream",
-            "cogview4", "cogvideox", "ltx", "mochi")
+            "cogview4", "cogvideox", "ltx", "ltx2", "mochi")
 FULL_SIZE = {
     one.key: (one.parts[0].class_name, dict(one.parts[0].config))
     for one in FAMILIES if one.id in LINEAGES
@@ -21,6 +21,9 @@ HUNYUAN = {"in_channels": 4, "patch_size": 2, "num_attention_heads": 3, "attenti
 HIDREAM = {"patch_size": 2, "in_channels": 4, "num_layers": 2, "num_single_layers": 1,
            "attention_head_dim": 8, "num_attention_heads": 3, "caption_channels": [40, 48],
            "text_emb_dim": 20, "num_routed_experts": 3, "llama_layers": [0, 1, 2]}
+LTX2 = {"num_layers": 2, "num_attention_heads": 2, "attention_head_dim": 12,
+        "cross_attention_dim": 40, "audio_num_attention_heads": 3, "audio_attention_head_dim": 4,
+        "audio_cross_attention_dim": 28}
 SMALL = {
     "pixart": ("PixArtTransformer2DModel", {
         "num_layers": 2, "num_attention_heads": 3, "attention_head_dim": 8,
@@ -75,6 +78,16 @@ SMALL = {
     "ltx": ("LTXVideoTransformer3DModel", {
         "num_layers": 2, "num_attention_heads": 3, "attention_head_dim": 8,
         "cross_attention_dim": 40, "caption_channels": 48, "attention_bias": False,
+    }),
+    "ltx2": ("LTX2VideoTransformer3DModel", {
+        **LTX2, "caption_channels": 20, "attention_bias": False, "audio_ff_bias": False,
+    }),
+    "ltx2-gated": ("LTX2VideoTransformer3DModel", {
+        **LTX2, "gated_attn": True, "audio_gated_attn": True, "audio_cross_attn_mod": True,
+        "use_prompt_embeddings": False, "ff_bias": False,
+    }),
+    "ltx2-no-prompt-modulation": ("LTX2VideoTransformer3DModel", {
+        **LTX2, "cross_attn_mod": True, "use_prompt_adaln_single": False, "gated_attn": True,
     }),
     "mochi": ("MochiTransformer3DModel", {
         "num_layers": 3, "num_attention_heads": 3, "attention_head_dim": 8,

@@ -12,7 +12,7 @@ from loradex.keys.resolve import Resolver
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 OURS = ("pixart", "hunyuandit", "auraflow", "lumina2", "z-image", "sana", "hidream", "cogview4",
-        "cogvideox", "ltx", "mochi")
+        "cogvideox", "ltx", "ltx2", "mochi")
 
 
 def modules_of(key, out, inp):
@@ -90,6 +90,10 @@ def targets_of(key, out, inp, model, tree):
         ("diffusion_model.adaln_single.linear", 12288, 2048, "ltx", "diffusers",
          [("time_embed.linear", None, None)]),
         ("transformer.proj_in", 4096, 128, "ltx/13b", "native", [("patchify_proj", None, None)]),
+        ("diffusion_model.av_ca_a2v_gate_adaln_single.linear", 4096, 4096, "ltx2", "diffusers",
+         [("av_cross_attn_video_a2v_gate.linear", None, None)]),
+        ("diffusion_model.transformer_blocks.47.audio_to_video_attn.to_q", 2048, 4096, "ltx2/2.3",
+         "native", [("transformer_blocks.47.audio_to_video_attn.to_q", None, None)]),
         # Mochi keeps the halves of its gated layers the other way round.
         ("diffusion_model.blocks.0.mlp_x.w1", 16384, 3072, "mochi", "diffusers",
          [("transformer_blocks.0.ff.net.0.proj", (8192, 16384), (0, 8192)),

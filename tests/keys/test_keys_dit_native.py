@@ -31,6 +31,9 @@ CONVERTERS = {
         "scale_shift_table": "scale_shift_table",
     }),
     "ltx/13b": ("convert_ltx_transformer_checkpoint_to_diffusers", {}),
+    "ltx2/2.0": ("convert_ltx2_transformer_to_diffusers", {
+        "audio_scale_shift_table": "audio_scale_shift_table",
+    }),
     "mochi": ("convert_mochi_transformer_checkpoint_to_diffusers", {
         "pos_frequencies": "pos_frequencies",
     }),

@@ -15,6 +15,7 @@ from loradex.keys import (
     hidream,
     hunyuan_dit,
     ltx,
+    ltx2,
     lumina,
     mochi,
     motion,
@@ -30,7 +31,7 @@ from loradex.keys.derivation import Config, Derivation
 
 _MODULES = (
     clip, t5, unet, svd, motion, sd3, flux, chroma, flux2, pixart, hunyuan_dit, auraflow, lumina,
-    sana, hidream, cog, ltx, mochi,
+    sana, hidream, cog, ltx, ltx2, mochi,
 )
 
 DERIVATIONS: Mapping[str, Derivation] = {

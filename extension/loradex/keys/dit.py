@@ -42,10 +42,12 @@ def rounded_up(value: int, multiple: int) -> int:
     return multiple * -(-value // multiple)
 
 
-def feed_forward(out: Builder, ours: str, theirs: tuple[str, str], inner: int, width: int) -> None:
-    """diffusers' FeedForward with one activation: `net.0.proj` and `net.2`, with biases."""
-    out.linear(f"{ours}.net.0.proj", theirs[0], inner, width)
-    out.linear(f"{ours}.net.2", theirs[1], width, inner)
+def feed_forward(
+    out: Builder, ours: str, theirs: tuple[str, str], inner: int, width: int, *, bias: bool = True
+) -> None:
+    """diffusers' FeedForward with one activation: `net.0.proj` and `net.2`."""
+    out.linear(f"{ours}.net.0.proj", theirs[0], inner, width, bias=bias)
+    out.linear(f"{ours}.net.2", theirs[1], width, inner, bias=bias)
 
 
 def pixart_attention(

@@ -62,7 +62,9 @@ _DIFFUSERS = re.compile(
     r"|x_embedder|context_embedder|time_text_embed|time_guidance_embed|encoder_hid_proj|pos_embed"
     r"|proj_out|norm_out|text_fusion|patch_embed|adaln_single|caption_projection|caption_norm"
     r"|time_embed|time_extra_emb|text_embedder|time_step_proj|time_caption_embed"
-    r"|time_condition_embed|ofs_embedding|norm_final|proj_in|all_x_embedder|all_final_layer)"
+    r"|time_condition_embed|ofs_embedding|norm_final|proj_in|all_x_embedder|all_final_layer"
+    r"|audio_proj_in|audio_proj_out|audio_caption_projection|audio_time_embed|prompt_adaln"
+    r"|audio_prompt_adaln|av_cross_attn_(?:video|audio)_\w+)"
     r"(?:[._]|$)"
 )
 _SGM = re.compile(
@@ -77,7 +79,8 @@ _NATIVE = re.compile(
     r"|double_layers|single_layers|double_stream_blocks|single_stream_blocks|siglip_refiner"
     r"|siglip_embedder|t_embedder|y_embedder|cap_embedder|p_embedder|csize_embedder|ar_embedder"
     r"|cfg_embedder|extra_embedder|style_embedder|t5_y_embedder|t5_yproj|mlp_t5|t_block"
-    r"|attention_y_norm|patchify_proj|init_x_linear|cond_seq_linear|final_linear|modF"
+    r"|attention_y_norm|patchify_proj|audio_patchify_proj|audio_adaln_single|prompt_adaln_single"
+    r"|audio_prompt_adaln_single|av_ca_\w+|init_x_linear|cond_seq_linear|final_linear|modF"
     r"|pooler[._][ckqv]_proj)(?:[._]|$)"
 )
 _TEXT = re.compile(

@@ -28,15 +28,17 @@ def ltx_architecture(config: Mapping[str, Any]) -> Architecture:
     full = {**_DEFAULTS, **config}
     width, out = int(full["num_attention_heads"]) * int(full["attention_head_dim"]), Builder()
     out.linear("proj_in", "patchify_proj", width, int(full["in_channels"]))
-    theirs = "adaln_single.emb.timestep_embedder"
-    linear_pair(out, "time_embed.emb.timestep_embedder",
-                (f"{theirs}.linear_1", f"{theirs}.linear_2"), TIME_CHANNELS, width)
-    out.linear("time_embed.linear", "adaln_single.linear", 6 * width, width)
-    name = "caption_projection"
-    linear_pair(out, name, (f"{name}.linear_1", f"{name}.linear_2"),
-                int(full["caption_channels"]), width)
+    modulation(out, "time_embed", "adaln_single", 6, width)
+    caption(out, "caption_projection", int(full["caption_channels"]), width)
+    bias, out_bias = bool(full["attention_bias"]), bool(full["attention_out_bias"])
+    text = int(full["cross_attention_dim"])
     for index in range(int(full["num_layers"])):
-        _block(out, full, f"transformer_blocks.{index}", width)
+        block = f"transformer_blocks.{index}"
+        for name, context in (("attn1", width), ("attn2", text)):
+            attention(out, f"{block}.{name}", (width, width, context), bias=bias,
+                      out_bias=out_bias)
+        inner, names = MLP_RATIO * width, (f"{block}.ff.net.0.proj", f"{block}.ff.net.2")
+        feed_forward(out, f"{block}.ff", names, inner, width)
     same_linear(out, "proj_out", int(full["out_channels"] or full["in_channels"]), width)
     return Architecture(
         id="ltx", component="denoiser", leaves=tuple(out.leaves),
@@ -44,17 +46,28 @@ def ltx_architecture(config: Mapping[str, Any]) -> Architecture:
     )
 
 
-def _block(out: Builder, config: Mapping[str, Any], block: str, width: int) -> None:
-    bias = bool(config["attention_bias"])
-    for attention, context in (("attn1", width), ("attn2", int(config["cross_attention_dim"]))):
-        name = f"{block}.{attention}"
-        for one, inp in (("q", width), ("k", context), ("v", context)):
-            same_linear(out, f"{name}.to_{one}", width, inp, bias=bias)
-        same_linear(out, f"{name}.to_out.0", width, width, bias=bool(config["attention_out_bias"]))
-        for one in "qk":
-            out.norm(f"{name}.norm_{one}", f"{name}.{one}_norm", width, bias=False)
-    names = (f"{block}.ff.net.0.proj", f"{block}.ff.net.2")
-    feed_forward(out, f"{block}.ff", names, MLP_RATIO * width, width)
+def modulation(out: Builder, ours: str, theirs: str, count: int, width: int) -> None:
+    """An embedding of the time step and the `count` modulations that are made out of it."""
+    name = f"{theirs}.emb.timestep_embedder"
+    linear_pair(out, f"{ours}.emb.timestep_embedder", (f"{name}.linear_1", f"{name}.linear_2"),
+                TIME_CHANNELS, width)
+    out.linear(f"{ours}.linear", f"{theirs}.linear", count * width, width)
+
+
+def caption(out: Builder, name: str, inp: int, width: int) -> None:
+    linear_pair(out, name, (f"{name}.linear_1", f"{name}.linear_2"), inp, width)
+
+
+def attention(
+    out: Builder, name: str, sizes: tuple[int, int, int], *, bias: bool, out_bias: bool
+) -> None:
+    """One attention; `sizes` are the widths of its inside, of the query and of the context."""
+    inner, query, context = sizes
+    for one, inp in (("q", query), ("k", context), ("v", context)):
+        same_linear(out, f"{name}.to_{one}", inner, inp, bias=bias)
+    same_linear(out, f"{name}.to_out.0", query, inner, bias=out_bias)
+    for one in "qk":
+        out.norm(f"{name}.norm_{one}", f"{name}.{one}_norm", inner, bias=False)
 
 
 DERIVATIONS = {
