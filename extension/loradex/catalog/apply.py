@@ -1,0 +1,223 @@
+"""Carries what the disk side found into the index, as one transaction of many rows."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from loradex.catalog import codec, rows, schema
+from loradex.catalog.pending import Pending
+from loradex.catalog.records import Change, ChangeKind, UserData
+from loradex.catalog.rows import Kept
+from loradex.catalog.updates import Gone, Put, SetPresence, Stamp, Update
+
+_OLD = """
+    SELECT e.key, r.path, e.id, e.presence, e.size, e.mtime_ns, e.inode, e.ctime_ns,
+           e.fingerprint, e.companions_stamp, e.added_ns, e.hashed, d.facts, d.summary, d.user
+    FROM entries e JOIN roots r ON r.id = e.root JOIN details d ON d.key = e.key
+"""
+
+Place = tuple[str, str]
+"""Root and id."""
+
+
+class _Old(NamedTuple):
+    """A row as it is before the update."""
+
+    key: int
+    place: Place
+    presence: int
+    stamp: Stamp
+    fingerprint: str
+    companions_stamp: str
+    added_ns: int
+    hashed: int
+    facts: str
+    summary: str
+    user: UserData
+
+    def same_content(self, put: Put) -> bool:
+        """The same size and fingerprint; without a fingerprint, the same size and time."""
+        if put.file.size != self.stamp[0] or put.facts.fingerprint != self.fingerprint:
+            return False
+        return bool(self.fingerprint) or put.file.mtime_ns == self.stamp[1]
+
+
+def apply_updates(
+    connection: sqlite3.Connection, updates: Sequence[Update], now_ns: int
+) -> tuple[Change, ...]:
+    """Applies all of them and tells what changed for whoever looks at the list."""
+    changes: list[Change] = []
+    for update in updates:
+        if isinstance(update, SetPresence):
+            changes += _set_presence(connection, update)
+    puts, gone = _last_words(updates)
+    changes += _Batch(connection, now_ns).run(puts, gone)
+    return tuple(changes)
+
+
+def _last_words(updates: Sequence[Update]) -> tuple[list[Put], set[int]]:
+    """One put for each place and for each key: of several, the last."""
+    by_place: dict[Place, Put] = {}
+    gone = {update.key for update in updates if isinstance(update, Gone)}
+    for put in (update for update in updates if isinstance(update, Put)):
+        earlier = by_place.pop(_place(put), None)
+        if earlier is not None and earlier.key is not None:
+            gone.add(earlier.key)
+        by_place[_place(put)] = put
+    by_key = {put.key: put for put in by_place.values() if put.key is not None}
+    puts = [put for put in by_place.values() if put.key is None or by_key[put.key] is put]
+    return puts, gone - set(by_key)
+
+
+class _Batch:
+    """Puts and vanished rows; rows that change places are all lifted before any is set down."""
+
+    def __init__(self, connection: sqlite3.Connection, now_ns: int) -> None:
+        self._connection = connection
+        self._now_ns = now_ns
+        self._roots: dict[str, int] = {}
+
+    def run(self, puts: Sequence[Put], gone: set[int]) -> list[Change]:
+        old = self._old([put.key for put in puts if put.key is not None])
+        gone = gone | self._displaced(puts, set(old))
+        changes = self._hide(gone)
+        lift = "UPDATE entries SET root = NULL WHERE key = ?"
+        self._connection.executemany(lift, [(key,) for key in old])
+        return changes + self._set_down(puts, old)
+
+    def _old(self, keys: Sequence[int]) -> dict[int, _Old]:
+        found = {}
+        for chunk in rows.chunks(keys):
+            marks = ", ".join("?" * len(chunk))
+            for row in self._connection.execute(f"{_OLD} WHERE e.key IN ({marks})", chunk):
+                key, root, file_id, presence, *stamp, print_, companions, added, hashed = row[:12]
+                found[key] = _Old(
+                    key, (os.fsdecode(root), file_id), presence, _stamp(key, stamp), print_,
+                    companions, added, hashed, row[12], row[13],
+                    rows.stored(UserData, key, row[14]),
+                )
+        return found
+
+    def _displaced(self, puts: Sequence[Put], kept: set[int]) -> set[int]:
+        """Rows that stand where another content is now, and that have no new place."""
+        at = "SELECT key FROM entries WHERE root = ? AND id = ? AND presence < 2"
+        found = set()
+        for put in puts:
+            row = self._connection.execute(at, (self._root(put), put.file.id)).fetchone()
+            if row and row[0] not in kept:
+                found.add(row[0])
+        return found
+
+    def _root(self, put: Put) -> int:
+        name = os.fspath(put.file.root)
+        if name not in self._roots:
+            encoded = os.fsencode(name)
+            self._connection.execute("INSERT OR IGNORE INTO roots (path) VALUES (?)", (encoded,))
+            found = self._connection.execute("SELECT id FROM roots WHERE path = ?", (encoded,))
+            self._roots[name] = found.fetchone()[0]
+        return self._roots[name]
+
+    def _hide(self, keys: set[int]) -> list[Change]:
+        changes = []
+        for key in sorted(keys):
+            find = "SELECT id FROM entries WHERE key = ? AND presence < 2"
+            row = self._connection.execute(find, (key,)).fetchone()
+            if row:
+                changes.append(Change("gone", key, row[0]))
+        hide = "UPDATE entries SET presence = 2, gone_ns = ? WHERE key = ?"
+        self._connection.executemany(hide, [(self._now_ns, each.key) for each in changes])
+        return changes
+
+    def _set_down(self, puts: Sequence[Put], old: dict[int, _Old]) -> list[Change]:
+        next_key = self._next_key()
+        pending = Pending(self._connection, puts)
+        pairs: list[tuple[Put, Kept, _Old | None]] = []
+        for put in puts:
+            before = old.get(put.key) if put.key is not None else None
+            if before is None:
+                kept = Kept(next_key, self._root(put), UserData(), self._now_ns, schema.UNHASHED)
+                next_key += 1
+            else:
+                hashed = _hashed(before, put)
+                kept = Kept(before.key, self._root(put), before.user, before.added_ns, hashed)
+            if kept.user.empty and pending:
+                kept = kept._replace(user=pending.claim(put, kept.key) or kept.user)
+            pairs.append((put, kept, before))
+        self._write([(put, kept) for put, kept, _ in pairs], old)
+        told = (_change(put, kept, before) for put, kept, before in pairs)
+        return [change for change in told if change is not None]
+
+    def _next_key(self) -> int:
+        """Keys are never used again, so that a page that still shows a row means no other."""
+        find = "SELECT seq FROM sqlite_sequence WHERE name = 'entries'"
+        row = self._connection.execute(find).fetchone()
+        return (row[0] if row else 0) + 1
+
+    def _write(self, pairs: Sequence[tuple[Put, Kept]], old: dict[int, _Old]) -> None:
+        run = self._connection.executemany
+        lost = [(kept.key,) for put, kept in pairs
+                if kept.key in old and not old[kept.key].same_content(put)]
+        run("DELETE FROM hashes WHERE key = ?", lost)
+        run("DELETE FROM labels WHERE key = ?", [(key,) for key in old])
+        run(rows.UPSERT_ENTRY, (rows.entry_row(put, kept) for put, kept in pairs))
+        run(rows.UPSERT_DETAILS, (rows.detail_row(put, kept) for put, kept in pairs))
+        run(rows.UPSERT_TEXT, (rows.text_row(put, kept) for put, kept in pairs))
+        run(rows.INSERT_LABEL, (
+            row for put, kept in pairs
+            for row in rows.label_rows(kept.key, put.facts, put.summary, kept.user)
+        ))
+
+
+def _set_presence(connection: sqlite3.Connection, update: SetPresence) -> list[Change]:
+    offline = update.presence == "offline"
+    kind: ChangeKind = "offline" if offline else "online"
+    before, after = schema.PRESENT, schema.OFFLINE
+    if not offline:
+        before, after = after, before
+    of_root = "root = (SELECT id FROM roots WHERE path = ?) AND presence = ?"
+    values = (os.fsencode(update.root), before)
+    found = connection.execute(f"SELECT key, id FROM entries WHERE {of_root}", values).fetchall()
+    connection.execute(f"UPDATE entries SET presence = ? WHERE {of_root}", (after, *values))
+    return [Change(kind, key, file_id) for key, file_id in found]
+
+
+def _hashed(before: _Old, put: Put) -> int:
+    """What becomes of the hashes: a touched file keeps them until they are computed again."""
+    if not before.same_content(put):
+        return schema.UNHASHED
+    if before.hashed == schema.HASHED and before.stamp[1] != put.file.mtime_ns:
+        return schema.STALE
+    if before.hashed == schema.UNREADABLE and before.stamp != put.file.stamp:
+        return schema.UNHASHED
+    return before.hashed
+
+
+def _change(put: Put, kept: Kept, before: _Old | None) -> Change | None:
+    file_id = put.file.id
+    if before is None or before.presence == schema.GONE:
+        old_id = before.place[1] if before and before.place != _place(put) else ""
+        return Change("added", kept.key, file_id, old_id)
+    if before.place != _place(put):
+        return Change("moved", kept.key, file_id, before.place[1])
+    same = before.same_content(put)
+    if not same or before.stamp != put.file.stamp or before.facts != codec.encode(put.facts):
+        return Change("changed", kept.key, file_id, detail={"content": not same})
+    if (before.companions_stamp != put.companions_stamp
+            or before.summary != codec.encode(put.summary)):
+        return Change("described", kept.key, file_id)
+    return Change("online", kept.key, file_id) if before.presence == schema.OFFLINE else None
+
+
+def _place(put: Put) -> Place:
+    return os.fspath(put.file.root), put.file.id
+
+
+def _stamp(key: int, values: Sequence[int | str]) -> Stamp:
+    try:
+        size, mtime, inode, ctime = (int(value) for value in values)
+    except (ValueError, TypeError) as error:
+        raise rows.unreadable(key, error) from error
+    return size, mtime, inode, ctime

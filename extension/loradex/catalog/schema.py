@@ -1,0 +1,172 @@
+"""The tables of the index: what is filtered and sorted in narrow rows, the rest beside them."""
+
+from __future__ import annotations
+
+import sqlite3
+
+# Raised whenever a table changes: a database of another version is set aside and built again.
+VERSION = 1
+APPLICATION_ID = 0x4C4F5241  # "LORA"
+
+PRESENT, OFFLINE, GONE = 0, 1, 2
+PRESENCES = ("present", "offline", "gone")
+UNHASHED, HASHED, STALE, UNREADABLE = 0, 1, 2, 3
+TYPE, TAG = 0, 1
+
+# A row of `entries` is narrow, so that a filter without an index of its own still reads 20,000
+# rows in a few milliseconds. Numbers that may exceed 64 bits (an inode of ReFS) have no declared
+# type: they are kept as text then. `root` is empty only within a transaction that moves rows.
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
+CREATE TABLE entries (
+    key INTEGER PRIMARY KEY AUTOINCREMENT,
+    root INTEGER REFERENCES roots(id),
+    id TEXT NOT NULL,
+    presence INTEGER NOT NULL,
+    gone_ns INTEGER NOT NULL,
+    size, mtime_ns, inode, ctime_ns,
+    companions_stamp TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    exact_path BLOB,
+    added_ns INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    family TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    fault INTEGER NOT NULL,
+    preview INTEGER NOT NULL,
+    favourite INTEGER NOT NULL,
+    rating INTEGER NOT NULL,
+    has_user INTEGER NOT NULL,
+    hashed INTEGER NOT NULL,
+    session TEXT NOT NULL,
+    profile TEXT NOT NULL,
+    sort_name TEXT NOT NULL,
+    sort_path TEXT NOT NULL
+);
+CREATE UNIQUE INDEX by_place ON entries(root, id) WHERE presence < 2;
+CREATE INDEX by_fingerprint ON entries(fingerprint);
+CREATE INDEX by_name ON entries(sort_name, key) WHERE presence < 2;
+CREATE INDEX by_path ON entries(sort_path, key) WHERE presence < 2;
+CREATE INDEX by_added ON entries(added_ns, sort_name, key) WHERE presence < 2;
+CREATE INDEX by_modified ON entries(mtime_ns, sort_name, key) WHERE presence < 2;
+CREATE INDEX by_size ON entries(size, sort_name, key) WHERE presence < 2;
+CREATE INDEX by_rating ON entries(rating, sort_name, key) WHERE presence < 2;
+CREATE INDEX by_family ON entries(family, sort_name, key) WHERE presence < 2;
+CREATE INDEX with_user ON entries(key) WHERE has_user = 1;
+CREATE INDEX to_hash ON entries(hashed, size, key) WHERE hashed IN (0, 2) AND presence = 0;
+CREATE INDEX by_session ON entries(session) WHERE session <> '';
+CREATE INDEX by_profile ON entries(profile);
+CREATE TABLE details (
+    key INTEGER PRIMARY KEY REFERENCES entries(key) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    summary TEXT NOT NULL,
+    user TEXT NOT NULL
+);
+CREATE TABLE hashes (
+    key INTEGER PRIMARY KEY REFERENCES entries(key) ON DELETE CASCADE,
+    sha256 BLOB NOT NULL,
+    tensor_sha256 BLOB NOT NULL
+);
+CREATE INDEX by_sha256 ON hashes(sha256);
+CREATE INDEX by_tensor_sha256 ON hashes(tensor_sha256);
+CREATE TABLE labels (
+    kind INTEGER NOT NULL,
+    label TEXT NOT NULL,
+    key INTEGER NOT NULL REFERENCES entries(key) ON DELETE CASCADE,
+    shown TEXT NOT NULL,
+    PRIMARY KEY (kind, label, key)
+) WITHOUT ROWID;
+CREATE INDEX labels_of ON labels(key);
+CREATE TABLE verdicts (
+    checkpoint INTEGER NOT NULL REFERENCES checkpoints(id) ON DELETE CASCADE,
+    profile TEXT NOT NULL,
+    answer TEXT NOT NULL,
+    PRIMARY KEY (checkpoint, profile)
+) WITHOUT ROWID;
+CREATE TABLE checkpoints (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, used INTEGER NOT NULL);
+CREATE TABLE pending (
+    id INTEGER PRIMARY KEY,
+    root TEXT NOT NULL,
+    file TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    tensor_sha256 TEXT NOT NULL,
+    record TEXT NOT NULL,
+    lent_to INTEGER
+);
+CREATE INDEX pending_fingerprint ON pending(fingerprint);
+CREATE INDEX pending_place ON pending(root, file);
+CREATE TABLE texts (
+    key INTEGER PRIMARY KEY REFERENCES entries(key) ON DELETE CASCADE,
+    words TEXT NOT NULL
+);
+"""
+
+# The trigram index costs more than all else that a new row costs, so rows wait in `unindexed`,
+# where they are searched one by one, until there is time. (A trigger's own OR IGNORE would not
+# hold within an upsert.)
+_FULL_TEXT = """
+CREATE TABLE unindexed (key INTEGER PRIMARY KEY);
+CREATE VIRTUAL TABLE found USING fts5(
+    words, content='texts', content_rowid='key', tokenize='trigram case_sensitive 1'
+);
+CREATE TRIGGER text_added AFTER INSERT ON texts BEGIN
+    INSERT INTO unindexed SELECT new.key WHERE new.key NOT IN (SELECT key FROM unindexed);
+END;
+CREATE TRIGGER text_changed AFTER UPDATE OF words ON texts WHEN old.words <> new.words BEGIN
+    INSERT INTO found(found, rowid, words) SELECT 'delete', old.key, old.words
+        WHERE old.key NOT IN (SELECT key FROM unindexed);
+    INSERT INTO unindexed SELECT new.key WHERE new.key NOT IN (SELECT key FROM unindexed);
+END;
+CREATE TRIGGER text_removed AFTER DELETE ON texts BEGIN
+    INSERT INTO found(found, rowid, words) SELECT 'delete', old.key, old.words
+        WHERE old.key NOT IN (SELECT key FROM unindexed);
+    DELETE FROM unindexed WHERE key = old.key;
+END;
+"""
+
+
+def can_index_text() -> bool:
+    """Whether this build of SQLite has FTS5 with trigrams (3.34)."""
+    probe = sqlite3.connect(":memory:")
+    try:
+        probe.execute("CREATE VIRTUAL TABLE probe USING fts5(words, tokenize='trigram')")
+    except sqlite3.OperationalError:
+        return False
+    finally:
+        probe.close()
+    return True
+
+
+def create(connection: sqlite3.Connection, full_text: bool) -> None:
+    """Makes the tables in an empty database, within the caller's transaction."""
+    for statement in _statements(_TABLES + (_FULL_TEXT if full_text else "")):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+
+
+def names(connection: sqlite3.Connection) -> frozenset[str]:
+    """The tables, indexes and triggers that are there."""
+    return frozenset(name for (name,) in connection.execute("SELECT name FROM sqlite_master"))
+
+
+def expected(full_text: bool) -> frozenset[str]:
+    """The names that `create` makes, without those that SQLite adds."""
+    words = [statement.split() for statement in _statements(_TABLES)]
+    if full_text:
+        words += [statement.split() for statement in _statements(_FULL_TEXT)]
+    skipped = {"CREATE", "UNIQUE", "VIRTUAL", "TABLE", "INDEX", "TRIGGER"}
+    return frozenset(next(w for w in each if w not in skipped) for each in words)
+
+
+def _statements(script: str) -> list[str]:
+    """`executescript` would commit the caller's transaction."""
+    found, current = [], ""
+    for line in script.strip().splitlines(keepends=True):
+        current += line
+        if sqlite3.complete_statement(current):
+            found.append(current.strip())
+            current = ""
+    return found
