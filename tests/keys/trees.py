@@ -41,3 +41,23 @@ def assert_same(converted, expected, fill=False):
     if fill:
         wrong = [key for key, one in converted.items() if not torch.equal(one, expected[key])]
         assert not wrong
+
+
+def rows_of(architecture, tree):
+    """Every weight and bias of a tree as one number a row: that of the leaf that the row is of.
+
+    The converters rename and cut along the rows only, so that the columns can be left out and a
+    model of full size fits.
+    """
+    found = {}
+    for number, leaf in enumerate(architecture.leaves, start=1):
+        region = leaf.place(tree)
+        for key in (region.key, f"{region.module}.bias") if leaf.bias else (region.key,):
+            start = region.rows.start if region.rows else 0
+            found.setdefault(key, []).append((start, leaf.shape[0], number))
+    return {
+        key: torch.cat([
+            torch.full((count,), number, dtype=torch.int16) for _, count, number in sorted(parts)
+        ])
+        for key, parts in found.items()
+    }

@@ -10,28 +10,33 @@ from loradex.keys import (
     chroma,
     clip,
     cog,
+    cosmos,
     flux,
     flux2,
     hidream,
     hunyuan_dit,
+    hunyuan_video,
+    krea,
     ltx,
     ltx2,
     lumina,
     mochi,
     motion,
     pixart,
+    qwen_image,
     sana,
     sd3,
     svd,
     t5,
     unet,
+    wan,
 )
 from loradex.keys.architecture import Architecture
 from loradex.keys.derivation import Config, Derivation
 
 _MODULES = (
     clip, t5, unet, svd, motion, sd3, flux, chroma, flux2, pixart, hunyuan_dit, auraflow, lumina,
-    sana, hidream, cog, ltx, ltx2, mochi,
+    sana, hidream, cog, ltx, ltx2, mochi, wan, hunyuan_video, qwen_image, cosmos, krea,
 )
 
 DERIVATIONS: Mapping[str, Derivation] = {

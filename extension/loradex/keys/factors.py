@@ -44,7 +44,7 @@ def read_lora(parts: Parts) -> Found:
                             ("rank of down", down[0], "of mid", mid[1]))
         return Found((out, down[1], *mid[2:]), rank, "tucker", problem)
     problem = _mismatch(("rank of up", rank, "of down", down[0]))
-    return Found((out, *down[1:]), rank, "conv" if len(down) == 4 else "linear", problem)
+    return Found((out, *down[1:]), rank, "conv" if len(down) > 2 else "linear", problem)
 
 
 def read_loha(parts: Parts) -> Found:
@@ -99,7 +99,7 @@ def read_lokr(parts: Parts) -> Found:
         return Found(problem=problem)
     extent = (w1.shape[0] * w2.shape[0], w1.shape[1] * w2.shape[1], *w2.shape[2:])
     tucker = "lokr_t2" in parts or "lokr_t1" in parts
-    variant = "tucker" if tucker else "conv" if len(extent) == 4 else "linear"
+    variant = "tucker" if tucker else "conv" if len(extent) > 2 else "linear"
     return Found(extent, w2.rank if w2.rank is not None else w1.rank, variant)
 
 
@@ -170,7 +170,7 @@ def read_full(parts: Parts) -> Found:
 
 
 def _kind_of(shape: Shape) -> str:
-    return {1: "norm", 2: "linear", 4: "conv"}.get(len(shape), "")
+    return {1: "norm", 2: "linear", 4: "conv", 5: "conv"}.get(len(shape), "")
 
 
 def read_norm(parts: Parts) -> Found:

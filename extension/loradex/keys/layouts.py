@@ -43,6 +43,7 @@ _PREFIXES: dict[str, tuple[str, str]] = {
     "transformer.": ("denoiser", "diffusers"),
     "prior.": ("denoiser", "diffusers"),
     "transformer_2.": ("denoiser2", "diffusers"),  # the low-noise expert of Wan 2.2
+    "text_conditioner.": ("text_conditioner", "diffusers"),  # of Anima
     "text_encoder.": ("te", "diffusers"),
     "text_encoder_2.": ("te2", "diffusers"),
     "text_encoder_3.": ("te3", "diffusers"),
@@ -57,6 +58,7 @@ _PREFIX = re.compile("|".join(re.escape(p) for p in sorted(_PREFIXES, key=len, r
 _TE_LEVEL = re.compile(r"^(?:transformer\.(?=text_model\.|encoder\.|text_projection)|model\.)")
 
 _DIFFUSERS = re.compile(
+    r"(?!time_embedding[._]\d)"  # the native tree of Wan
     r"(?:down_blocks|mid_block|up_blocks|transformer_blocks|single_transformer_blocks"
     r"|joint_transformer_blocks|conv_in|conv_out|conv_norm_out|time_embedding|add_embedding"
     r"|x_embedder|context_embedder|time_text_embed|time_guidance_embed|encoder_hid_proj|pos_embed"
@@ -64,8 +66,10 @@ _DIFFUSERS = re.compile(
     r"|time_embed|time_extra_emb|text_embedder|time_step_proj|time_caption_embed"
     r"|time_condition_embed|ofs_embedding|norm_final|proj_in|all_x_embedder|all_final_layer"
     r"|audio_proj_in|audio_proj_out|audio_caption_projection|audio_time_embed|prompt_adaln"
-    r"|audio_prompt_adaln|av_cross_attn_(?:video|audio)_\w+)"
-    r"(?:[._]|$)"
+    r"|audio_prompt_adaln|av_cross_attn_(?:video|audio)_\w+"
+    r"|condition_embedder|image_embedder|clean_x_embedder|image_projection|context_embedder_2"
+    r"|cond_type_embed|txt_norm|time_mod_proj"
+    r"|blocks[._]\d+[._](?:attn[12][._]to_[qkvo]\w*|ffn[._]net))(?:[._]|$)"
 )
 _SGM = re.compile(
     r"(?:(?:input_blocks|middle_block|output_blocks|time_embed|label_emb)[._]\d|out[._][02]$)"
@@ -81,7 +85,10 @@ _NATIVE = re.compile(
     r"|cfg_embedder|extra_embedder|style_embedder|t5_y_embedder|t5_yproj|mlp_t5|t_block"
     r"|attention_y_norm|patchify_proj|audio_patchify_proj|audio_adaln_single|prompt_adaln_single"
     r"|audio_prompt_adaln_single|av_ca_\w+|init_x_linear|cond_seq_linear|final_linear|modF"
-    r"|pooler[._][ckqv]_proj)(?:[._]|$)"
+    r"|pooler[._][ckqv]_proj|patch_embedding|vace_patch_embedding|vace_blocks|text_embedding"
+    r"|time_embedding|time_projection|img_emb|head[._]head|vision_in|byt5_in|time_r_in"
+    r"|cond_type_embedding|t_embedding_norm|crossattn_proj|txtfusion|txtmlp|tmlp|tproj|first"
+    r"|last[._](?:linear|norm))(?:[._]|$)"
 )
 _TEXT = re.compile(
     r"(?:text_model[._]|encoder[._](?:layers|block)[._]\d|text_projection$|transformer[._]resblocks"

@@ -17,12 +17,12 @@ from loradex.keys.targets import FileModule, Rows, Shape, Target, Tree
 def shapes_fit(delta: Shape, weight: Shape) -> bool:
     """Whether a delta may be added to a weight.
 
-    They are equal, or differ by a 1x1 kernel, or the delta is a convolution's in its flattened
-    form [out, in * kh * kw] (LoHa and LoKr write it so). -1 in the delta is a dimension that its
-    factors do not tell. Equal element counts alone never fit.
+    They are equal, or differ by a kernel of ones, or the delta is a convolution's in its flattened
+    form [out, in * kh * kw] (LoHa and LoKr write it so); kernels of videos have three sides. -1 in
+    the delta is a dimension that its factors do not tell. Equal element counts alone never fit.
     """
     ours, theirs = squeezed(delta), squeezed(weight)
-    if len(ours) == 2 and len(theirs) == 4:
+    if len(ours) == 2 and len(theirs) > 2:
         theirs = (theirs[0], prod(theirs[1:]))
     return len(ours) == len(theirs) and all(
         a in (b, ANY) for a, b in zip(ours, theirs, strict=True)
@@ -31,7 +31,7 @@ def shapes_fit(delta: Shape, weight: Shape) -> bool:
 
 def squeezed(shape: Shape) -> Shape:
     """[out, in, 1, 1] as [out, in]; every other shape as it is."""
-    return shape[:2] if len(shape) == 4 and shape[2:] == (1, 1) else shape
+    return shape[:2] if len(shape) > 3 and set(shape[2:]) == {1} else shape
 
 
 class NameTable:
