@@ -76,13 +76,14 @@ class Found(NamedTuple):
 
     stamp: Stamp
     companions_stamp: str
-    path: str
-    root: Path
+    name: str
+    folder: Folder
     companions: tuple[str, ...] = ()
 
     def scanned(self, id_: str) -> ScannedFile:
-        name = os.path.splitext(os.path.basename(self.path))[0]  # noqa: PTH119, PTH122 - hot
-        file = NetworkFile(id_, text(name), Path(self.path), self.root, *self.stamp)
+        stem = text(self.name[: self.name.rfind(".")])
+        path = Path(os.path.join(self.folder.path, self.name))  # noqa: PTH118 - hot
+        file = NetworkFile(id_, stem, path, self.folder.root, *self.stamp)
         return ScannedFile(file, self.companions_stamp, self.companions)
 
 
@@ -123,7 +124,7 @@ class Listing:
         state = _state(owned) if owned else ""
         names = tuple([other.name for other in owned]) if owned else ()
         stamp = stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns
-        self.found[place] = Found(stamp, state, entry.path, level.folder.root, names)
+        self.found[place] = Found(stamp, state, entry.name, level.folder, names)
 
 
 def list_models(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from loradex.errors import CancelledError
 from loradex.files.sidecar_names import MODEL_SUFFIXES, models_of
+from loradex.files.unfinished import CONTROL_SUFFIXES, finished_name
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,10 @@ class Level:
             self.others.append(entry)
 
     def companions(self, model: str) -> Sequence[Entry]:
-        """The sidecars and previews of a model of this folder, by name."""
+        """The sidecars and previews of a model of this folder, by name.
+
+        A downloader's control file is among them: the model changes when it goes.
+        """
         if self._owned is None:
             self._owned = self._by_model() if self.others else {}
         return self._owned.get(model, ())
@@ -70,7 +74,7 @@ class Level:
                 called.setdefault(key, []).append(name)
         owned: dict[str, list[Entry]] = {}
         for entry in sorted(self.others, key=lambda other: other.name):
-            for owner in models_of(entry.name):
+            for owner in owners_of(entry.name):
                 models = called.get(owner.lower())
                 if models:
                     for model in _exact(owner, models):
@@ -165,6 +169,13 @@ def text(name: str) -> str:
     if name.isascii():
         return name
     return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+def owners_of(name: str) -> tuple[str, ...]:
+    """As `models_of`, and the model of a file that says its download has not ended."""
+    if name.lower().endswith(CONTROL_SUFFIXES):
+        return (finished_name(name),)
+    return models_of(name)
 
 
 def _inner(folder: Folder, entry: Entry) -> Folder:
