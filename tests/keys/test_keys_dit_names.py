@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from loradex.compat.claims import claimed_family
 from loradex.compat.facts import facts_of, fits
 from loradex.compat.families import FAMILIES, family
 from loradex.keys.parse import parse_file
@@ -143,3 +144,21 @@ def test_a_reference_file_fits_an_entry_of_its_family_whole(entry):
     ]
     assert facts
     assert {key.split("/")[0] for key in fitting} == {entry["expected_family"]}
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        # What OneTrainer, ai-toolkit, musubi-tuner, sd-scripts and SimpleTuner write.
+        ("pixart-sigma/lora", "pixart/sigma"), ("pixart", "pixart"), ("sana/lora", "sana"),
+        ("pixart_sigma-900m-1024-v0.6/lora", "pixart/sigma-900m"), ("lumina-2/lora", "lumina2"),
+        ("sana-sana1.5-4.8b-1024/lora", "sana/1.5-4.8b"), ("lumina2", "lumina2"),
+        ("zimage", "z-image"), ("Z-Image/lora", "z-image"), ("z_image-turbo/lora", "z-image"),
+        ("hidream-i1/lora", "hidream"), ("hidream_i1", "hidream"), ("HiDream-O1-Image", ""),
+        ("auraflow-pony/lora", "auraflow"), ("ltx2", "ltx2"), ("ltxvideo2-2.3-dev", "ltx2/2.3"),
+        ("ltxvideo-0.9.5/lora", "ltx"), ("ltx-2b", "ltx/2b"), ("CogVideoX", "cogvideox"),
+    ],
+)
+def test_what_trainers_call_the_base_model_names_the_family_and_its_size(value, expected):
+    claim = claimed_family({"modelspec.architecture": value})
+    assert f"{claim.family}/{claim.variant}".rstrip("/") == expected

@@ -21,7 +21,7 @@ _15_5B_IMAGE: configs.Config = {**_15_5B, "in_channels": 32, "ofs_embed_dim": 51
 
 def _video(variant: str, title: str, config: configs.Config, *claims: str) -> Family:
     part = denoiser("CogVideoXTransformer3DModel", config)
-    return Family("cogvideox", title, (part, _T5), "width", claims, variant=variant)
+    return Family("cogvideox", title, (part, _T5), "width", ("cogvideo", *claims), variant=variant)
 
 
 FAMILIES: tuple[Family, ...] = (
@@ -29,7 +29,7 @@ FAMILIES: tuple[Family, ...] = (
         "cogview4", "CogView4", (denoiser("CogView4Transformer2DModel", _COGVIEW4),), "width",
         ("cogview4", "cogview-4", "cogview_4"),
     ),
-    _video("5b", "CogVideoX 5B", _5B, "cogvideox", "cogvideox-5b", "cogvideo"),
+    _video("5b", "CogVideoX 5B", _5B, "cogvideox-5b"),
     _video("2b", "CogVideoX 2B", {}, "cogvideox-2b"),
     _video("5b-i2v", "CogVideoX 5B image-to-video", _5B_IMAGE, "cogvideox-5b-i2v"),
     _video("1.5-5b", "CogVideoX 1.5 5B", _15_5B, "cogvideox1.5", "cogvideox-1.5"),

@@ -12,6 +12,10 @@ _HIDREAM_I1: configs.Config = {
 FAMILIES: tuple[Family, ...] = (
     Family(
         "hidream", "HiDream-I1", (denoiser("HiDreamImageTransformer2DModel", _HIDREAM_I1),),
-        "width", ("hidream", "hi-dream"), ("HiDream-E1",),
+        "width",
+        # HiDream-O1 is another model, so the bare name claims nothing.
+        ("hidream-i1", "hidream_i1", "hidream-e1", "hidream_e1", "hidream-full", "hidream-dev",
+         "hidream-fast"),
+        ("HiDream-E1",),
     ),
 )

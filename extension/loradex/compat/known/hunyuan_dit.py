@@ -11,14 +11,11 @@ _V1_2: configs.Config = {
     "use_style_cond_and_image_meta_size": False,
 }
 _V1_1: configs.Config = {**_V1_2, "use_style_cond_and_image_meta_size": True}
+_CLAIMS = ("hunyuan-dit", "hunyuandit", "hydit")
 
 FAMILIES: tuple[Family, ...] = (
-    Family(
-        "hunyuandit", "HunyuanDiT 1.2", (denoiser(_CLASS, _V1_2),), "width",
-        ("hunyuan-dit", "hunyuandit", "hydit"), variant="1.2",
-    ),
-    Family(
-        "hunyuandit", "HunyuanDiT 1.1", (denoiser(_CLASS, _V1_1),), "width",
-        ("hunyuan-dit-g2-v1_1", "hunyuandit-v1.1", "hunyuandit-g2-v1_1"), variant="1.1",
-    ),
+    Family("hunyuandit", "HunyuanDiT 1.2", (denoiser(_CLASS, _V1_2),), "width", _CLAIMS,
+           variant="1.2"),
+    Family("hunyuandit", "HunyuanDiT 1.1", (denoiser(_CLASS, _V1_1),), "width", _CLAIMS,
+           variant="1.1"),
 )
