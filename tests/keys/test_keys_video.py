@@ -4,6 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
+transformers = pytest.importorskip("transformers")
 
 from diffusers.loaders import single_file_utils as converters  # noqa: E402
 from loradex.compat.families import FAMILIES  # noqa: E402
@@ -198,3 +199,31 @@ def test_framepack_takes_hunyuan_videos_own_names_only_where_it_is_loaded():
         derive("HunyuanVideoFramepackTransformer3DModel", KIN), "diffusers").keys()
     assert loaded.modules("native") != loaded.modules("diffusers")
     assert listed.modules("native") == listed.modules("diffusers")
+
+
+TOY_LLM = {"hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "vocab_size": 30,
+           "num_attention_heads": 4, "num_key_value_heads": 2}
+LANGUAGE = {
+    **{f"{one.key}-{part.component}": (part.class_name, dict(part.config))
+       for one in FAMILIES for part in one.parts
+       if part.class_name in ("Qwen3Model", "Gemma2Model", "LlamaModel")},
+    "toy-qwen2": ("Qwen2Model", TOY_LLM),
+    "toy-qwen3": ("Qwen3Model", {**TOY_LLM, "head_dim": 16, "attention_bias": True}),
+    "toy-gemma2": ("Gemma2Model", {**TOY_LLM, "head_dim": 8}),
+    "toy-llama": ("LlamaModel", {**TOY_LLM, "mlp_bias": True}),
+}
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
+def test_every_weight_of_a_language_model_is_in_its_table_and_nothing_else(name):
+    class_name, config = LANGUAGE[name]
+    made = getattr(transformers, class_name.removesuffix("Model") + "Config")(**config)
+    with torch.device("meta"):
+        model = getattr(transformers, class_name)(made)
+    real = {
+        place: (tuple(module.weight.shape), getattr(module, "bias", None) is not None)
+        for place, module in model.named_modules()
+        if isinstance(getattr(module, "weight", None), torch.nn.Parameter)
+    }
+    assert derived_modules(class_name, config) == real
+    assert derived_modules(class_name, made.to_dict()) == real

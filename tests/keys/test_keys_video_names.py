@@ -55,6 +55,11 @@ OURS = ("wan", "hunyuan-video", "framepack", "hunyuan-video-1.5", "hunyuan-image
         ("txtfusion.projector", "denoiser", "txtfusion_projector", "native_bare"),
         ("text_fusion.projector", "denoiser", "text_fusion_projector", "diffusers_bare"),
         ("txt_norm", "denoiser", "txt_norm", "diffusers_bare"),
+        ("lora_te_layers_0_self_attn_q_proj", "te", "layers_0_self_attn_q_proj",
+         "kohya_flat_te"),
+        ("text_encoders.qwen3_06b.transformer.model.layers.0.mlp.gate_proj", "te",
+         "model_layers_0_mlp_gate_proj", "comfy_text_encoders"),
+        ("layers.0.self_attn.q_proj", "te", "layers_0_self_attn_q_proj", "text_encoder_bare"),
     ],
 )
 def test_a_key_is_placed_whatever_tree_and_prefix_it_has(stem, component, name, layout):
@@ -158,6 +163,22 @@ def test_animas_adapter_is_a_part_of_its_own_in_diffusers(key, shape, component,
                          f"{key}.lora_B.weight": (shape[0], 4)})
     (target,) = Resolver(components).resolve(parsed.modules[0], shape)
     assert (target.component, target.module) == (component, module)
+
+
+@pytest.mark.parametrize(("key", "shape", "model", "expected"), [
+    ("lora_te_layers_27_self_attn_k_proj", (1024, 1024), "anima",
+     "layers.27.self_attn.k_proj"),
+    ("text_encoders.qwen3_06b.transformer.model.layers.27.self_attn.k_proj", (1024, 1024),
+     "anima", "layers.27.self_attn.k_proj"),
+    ("text_encoder.layers.0.self_attn.q_proj", (2048, 1024), "anima",
+     "layers.0.self_attn.q_proj"),
+    ("lora_te_layers_25_mlp_down_proj", (2304, 9216), "lumina2", "layers.25.mlp.down_proj"),
+])
+def test_a_language_models_layer_is_found_with_and_without_its_level(
+    key, shape, model, expected
+):
+    encoder = family(model).architectures()["te"]
+    assert targets_of(key, shape, {"te": encoder}) == [(expected, None, None)]
 
 
 def test_a_loaded_framepack_takes_hunyuan_videos_networks_and_its_listing_does_not():

@@ -17,6 +17,7 @@ from loradex.keys import (
     hunyuan_dit,
     hunyuan_video,
     krea,
+    llm,
     ltx,
     ltx2,
     lumina,
@@ -35,8 +36,8 @@ from loradex.keys.architecture import Architecture
 from loradex.keys.derivation import Config, Derivation
 
 _MODULES = (
-    clip, t5, unet, svd, motion, sd3, flux, chroma, flux2, pixart, hunyuan_dit, auraflow, lumina,
-    sana, hidream, cog, ltx, ltx2, mochi, wan, hunyuan_video, qwen_image, cosmos, krea,
+    clip, t5, llm, unet, svd, motion, sd3, flux, chroma, flux2, pixart, hunyuan_dit, auraflow,
+    lumina, sana, hidream, cog, ltx, ltx2, mochi, wan, hunyuan_video, qwen_image, cosmos, krea,
 )
 
 DERIVATIONS: Mapping[str, Derivation] = {

@@ -32,6 +32,9 @@ _PREFIXES: dict[str, tuple[str, str]] = {
     "text_encoders.clip_h.": ("te", "comfy_text_encoders"),
     "text_encoders.clip_g.": ("te2", "comfy_text_encoders"),
     "text_encoders.t5xxl.": ("te3", "comfy_text_encoders"),
+    "text_encoders.qwen3_06b.": ("te", "comfy_text_encoders"),  # of Anima
+    "text_encoders.gemma2_2b.": ("te", "comfy_text_encoders"),  # of Lumina 2
+    "text_encoders.llama.": ("te", "comfy_text_encoders"),  # of HunyuanVideo
     "clip_l.": ("te", "comfy_text_encoders"),
     "clip_h.": ("te", "comfy_text_encoders"),
     "clip_g.": ("te2", "comfy_text_encoders"),
@@ -55,7 +58,9 @@ for _name in ("unet.", "transformer.", "text_encoder.", "text_encoder_2.", "text
 
 _PREFIX = re.compile("|".join(re.escape(p) for p in sorted(_PREFIXES, key=len, reverse=True)))
 # A level that only says "this is the text encoder's module" in the native trees.
-_TE_LEVEL = re.compile(r"^(?:transformer\.(?=text_model\.|encoder\.|text_projection)|model\.)")
+_TE_LEVEL = re.compile(
+    r"^(?:transformer\.(?=text_model\.|encoder\.|text_projection|model\.)|model\.)"
+)
 
 _DIFFUSERS = re.compile(
     r"(?!time_embedding[._]\d)"  # the native tree of Wan
@@ -92,6 +97,7 @@ _NATIVE = re.compile(
 )
 _TEXT = re.compile(
     r"(?:text_model[._]|encoder[._](?:layers|block)[._]\d|text_projection$|transformer[._]resblocks"
+    r"|(?:model[._])?layers[._]\d+[._](?:self_attn|mlp)[._][a-z]+_proj$"
     r"|final_layer_norm$|embeddings[._](?:token|position)_embedding$)"
 )
 

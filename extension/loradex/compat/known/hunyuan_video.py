@@ -13,16 +13,22 @@ _FRAMEPACK: Config = {
     "has_image_proj": True, "has_clean_x_embedder": True, "original_names": False,
 }
 _IMAGE_21: Config = {"text_embed_2_dim": 1472}
-_CLIP = Part("te2", "CLIPTextModel", configs.CLIP_L)
+_ENCODERS = (
+    Part("te", "LlamaModel", {  # of LLaVA with Llama 3 8B
+        "vocab_size": 128320, "intermediate_size": 14336, "num_key_value_heads": 8,
+    }),
+    Part("te2", "CLIPTextModel", configs.CLIP_L),
+)
 
 FAMILIES: tuple[Family, ...] = (
     Family(
-        "hunyuan-video", "HunyuanVideo", (denoiser("HunyuanVideoTransformer3DModel", {}), _CLIP),
+        "hunyuan-video", "HunyuanVideo",
+        (denoiser("HunyuanVideoTransformer3DModel", {}), *_ENCODERS),
         "width", ("hunyuan_video", "hunyuan-video", "hunyuanvideo"),
     ),
     Family(
         "framepack", "FramePack",
-        (denoiser("HunyuanVideoFramepackTransformer3DModel", _FRAMEPACK), _CLIP),
+        (denoiser("HunyuanVideoFramepackTransformer3DModel", _FRAMEPACK), *_ENCODERS),
         "width", ("framepack",),
     ),
     Family(
