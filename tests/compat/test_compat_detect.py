@@ -24,6 +24,13 @@ BY_NAME = {path.name.split(".json")[0]: path for path in HEADERS}
 NETWORKS = [name for name in BY_NAME if not name.startswith("not-")]
 
 
+# What names and shapes cannot tell apart; the first is what such files nearly always are.
+LOOKALIKES = {
+    "sdxl-peft": ("sdxl", "kolors"), "sdxl-slider": ("sdxl", "kolors"),
+    "sd2-diffusers": ("sd2", "svd"),
+}
+
+
 def recorded(name):
     record = json.loads(gzip.decompress(BY_NAME[name].read_bytes()))
     return {key: tuple(shape) for key, shape in record["tensors"].items()}, record["family"]
@@ -37,7 +44,7 @@ def detect(tensors, metadata=None):
 def test_a_header_has_exactly_its_family(name):
     tensors, truth = recorded(name)
     found = detect(tensors)
-    assert found.candidates == (truth,)
+    assert found.candidates == LOOKALIKES.get(name, (truth,))
     assert found.family == truth
     assert found.evidence
 
@@ -75,7 +82,7 @@ SHARED = "down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 
 def test_layers_that_two_families_share_leave_both_as_candidates():
     found = detect(lora(SHARED, 320, 320))
-    assert found.candidates == ("sd1", "sd2")
+    assert found.candidates == ("sd1", "sd2", "svd")
     assert found.confidence == "low"
     assert found.family == ""
 
@@ -88,8 +95,9 @@ def test_layers_that_two_families_share_leave_both_as_candidates():
         ({"ss_v2": "True"}, ("sd2",)),
         ({"ss_base_model_version": "sd_v2", "modelspec.architecture": "stable-diffusion-v1/lora"},
          ("sd2",)),
-        ({"ss_base_model_version": "wan2.1"}, ("sd1", "sd2")),
-        ({"ss_v2": "False"}, ("sd1", "sd2")),
+        ({"ss_sd_model_name": "v1-5-pruned-emaonly.safetensors"}, ("sd1",)),
+        ({"ss_base_model_version": "wan2.1"}, ("sd1", "sd2", "svd")),
+        ({"ss_v2": "False"}, ("sd1", "sd2", "svd")),
     ],
 )
 def test_metadata_chooses_between_the_candidates_that_shapes_leave(metadata, expected):
@@ -100,21 +108,31 @@ def test_metadata_never_overrules_the_shapes_and_the_contradiction_is_told():
     tensors, _ = recorded("sdxl-kohya-te")
     found = detect(tensors, {"ss_base_model_version": "sd_v1"})
     assert found.candidates == ("sdxl",)
-    assert found.confidence == "low"
+    assert found.confidence == "high"  # the table of sd1 does not admit it, whatever is said
     assert "ss_base_model_version says 'sd_v1', against the shapes" in found.evidence
 
 
 def test_a_word_that_is_no_family_here_only_lowers_the_confidence():
     tensors, _ = recorded("flux1-kohya-t5")
-    found = detect(tensors, {"modelspec.architecture": "chroma/lora"})
+    found = detect(tensors, {"modelspec.architecture": "flux9-ultra/lora"})
     assert (found.candidates, found.confidence) == (("flux1",), "medium")
     assert any("no family known here" in line for line in found.evidence)
 
 
-def test_one_foreign_module_makes_the_family_unknown_and_the_nearest_is_named():
+def test_one_foreign_module_makes_the_family_doubtful_and_is_told():
     tensors, _ = recorded("sd1-locon")
     found = detect({**tensors, **lora("down_blocks_9_extra", 320, 320)})
-    assert found.candidates == ()
+    assert (found.candidates, found.confidence) == (("sd1",), "low")
+    assert any(line.startswith("nearest: SD 1.5 with") for line in found.evidence)
+
+
+def test_many_foreign_modules_make_the_family_unknown():
+    tensors, _ = recorded("sd1-kohya-te")
+    foreign = {}
+    for index in range(40):
+        foreign.update(lora(f"down_blocks_9_extra_{index}", 320, 320))
+    found = detect({**tensors, **foreign})
+    assert (found.candidates, found.confidence) == ((), "unknown")
     assert any(line.startswith("nearest: SD 1.5 with") for line in found.evidence)
 
 
@@ -165,7 +183,8 @@ def test_a_claim_is_read_by_its_longest_beginning():
     assert claimed_family({"ss_base_model_version": "sdxl_base_v1-0"}).family == "sdxl"
     assert claimed_family({"modelspec.architecture": "flux-1-dev/lora"}).family == "flux1"
     assert claimed_family({"modelspec.architecture": ""}) is None
-    assert claimed_family({"modelspec.architecture": "chroma"}).family == ""
+    assert claimed_family({"modelspec.architecture": "chroma"}).family == "chroma"
+    assert claimed_family({"modelspec.architecture": "flux9"}).family == ""
 
 
 def test_an_id_names_a_family():

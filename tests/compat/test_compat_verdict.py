@@ -118,7 +118,7 @@ def test_a_network_of_several_possible_families_is_refused_with_all_of_them():
     name = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
     tensors = {f"{name}.lora_down.weight": (4, 320), f"{name}.lora_up.weight": (320, 4)}
     line = str(refusal(tensors, TOY))
-    assert "a network for SD 1.5 or SD 2; expected one for the loaded model" in line
+    assert "a network for SD 1.5 or SD 2 or SVD; expected one for the loaded model" in line
 
 
 def test_a_model_without_a_denoiser_is_described_without_a_number():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from loradex.compat import coverage
-from loradex.compat.facts import Fact, fits, of_component
+from loradex.compat.facts import Fact, fits, of_component, weight_shape
 from loradex.compat.families import FAMILIES, Family
 from loradex.compat.family import Part
 from loradex.compat.kin import likeliest
@@ -129,7 +130,7 @@ _NARROWINGS: tuple[tuple[str, Narrowing], ...] = (
     ("all blocks are there of", coverage.covered),
     ("no layer is left out of", coverage.covered_by_layer),
     ("no layer of its blocks is left out of", coverage.covered_in_blocks),
-    ("its blocks are whole in", coverage.whole_blocks),
+    ("no layer beside its own is left out of", coverage.with_siblings),
     ("the 1x1 kernels are those of", coverage.exact),
 )
 
@@ -168,28 +169,36 @@ def _chosen(
 
 def titles(families: Iterable[Family]) -> str:
     """The families in words; several sizes of one are told apart."""
-    listed = list(families)
-    ids = [one.id for one in listed]
+    listed = list(dict.fromkeys(families))
+    same = Counter(one.title for one in listed)
     names = [
-        f"{one.title} {one.variant}" if one.variant and ids.count(one.id) > 1
-        and one.variant.lower() not in one.title.lower() else one.title
+        f"{one.title} {one.variant}" if same[one.title] > 1 and one.variant else one.title
         for one in listed
     ]
     return " or ".join(dict.fromkeys(names))
 
 
-_NEARLY = 0.9
-"""From this share on a file is for a family in spite of some modules that nobody knows."""
+_NEARLY, _HALF = 0.9, 0.5
 
 
 def _nearest(main: str, modules: Sequence[Fact], possible: Sequence[Family]) -> Admission:
-    """No family admits all: the one that comes near enough, else none with a hint."""
+    """No family admits all: the one that comes near enough, else none with a hint.
+
+    Near is who admits nine tenths, and who knows all names (and nobody else does) and most shapes.
+    """
     evidence = ["no known family admits all modules"]
     counts = [(sum(fits(fact, one.parts[0].table) for fact in modules), one) for one in possible]
     most = max((count for count, _ in counts), default=0)
     near = [one for count, one in counts if count == most and count]
     if near:
         evidence.append(f"nearest: {titles(near)} with {most} of {len(modules)}")
-    enough = most >= _NEARLY * len(modules) and most >= coverage.ENOUGH
-    left = tuple(near) if enough else ()
+    nearly = most >= max(_NEARLY * len(modules), coverage.ENOUGH)
+    if not nearly and most > _HALF * len(modules):
+        named = {one.id for one in possible if _names_all(one.parts[0], modules)}
+        nearly = len(named) == 1 and named == {one.id for one in near}
+    left = tuple(near) if nearly else ()
     return Admission(main, len(modules), (), left, "low" if left else "unknown", tuple(evidence))
+
+
+def _names_all(part: Part, modules: Sequence[Fact]) -> bool:
+    return all(weight_shape(part.table, fact.module.name) for fact in modules)

@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from loradex.compat.families import FAMILIES
-from loradex.compat.vocabulary import Base, base_of_name, civitai_base, known_base
+from loradex.compat.vocabulary import (
+    Base,
+    base_of_name,
+    civitai_base,
+    edition_of_word,
+    known_base,
+)
 
 
 @dataclass(frozen=True)
@@ -88,7 +94,7 @@ def _by_beginning(value: str) -> Base:
     if not best:
         return Base("")
     alone = len(best) == 1 and _is_one_of_several(best[0].id)
-    return Base(best[0].id, best[0].variant if alone else "")
+    return Base(best[0].id, best[0].variant if alone else edition_of_word(text))
 
 
 def _is_one_of_several(family_id: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,6 +13,7 @@ from loradex.keys.architecture import Architecture
 from loradex.keys.resolve import NameTable
 
 _NUMBER = re.compile(r"\d+")
+_TAIL = re.compile(r"(?:\.|^)[^.]+(?:\.\d+)?$")
 _FEW = 0.5  # below this share of the kinds that it touches, a file says little of its model
 ENOUGH = 12
 """A file of fewer modules was not trained on all of anything: what it lacks says nothing."""
@@ -100,19 +100,25 @@ def _is_whole_inside(kinds: _Kinds, names: frozenset[str]) -> bool:
     return _share(inside, names & inside.keys()) == 1
 
 
-def whole_blocks(families: Sequence[Family], facts: Sequence[Fact]) -> Sequence[Family]:
-    """The families in whose touched blocks the file has every linear layer and convolution.
+def with_siblings(families: Sequence[Family], facts: Sequence[Fact]) -> Sequence[Family]:
+    """The families of which the file has all layers beside those that it touches.
 
-    A file for Wan's image-to-video models would have `k_img` where it has all other layers.
+    Beside `attn2.to_k` of Wan's image-to-video models stands `attn2.add_k_proj`, which a file for
+    them would have too.
     """
-    return _passing(families, facts, _has_whole_blocks)
+    return _passing(families, facts, _has_siblings)
 
 
-def _has_whole_blocks(kinds: _Kinds, names: frozenset[str]) -> bool:
-    blocks = Counter(kinds.block[name] for name in names if name in kinds.weights)
-    blocks.pop("", None)
-    sizes = Counter(kinds.block[name] for name in kinds.weights)
-    return bool(blocks) and all(count == sizes[block] for block, count in blocks.items())
+def _has_siblings(kinds: _Kinds, names: frozenset[str]) -> bool:
+    weights = names & kinds.weights
+    wanted = {_parent(name) for name in weights} - {""}
+    return all(name in names for name in kinds.weights if _parent(name) in wanted)
+
+
+@lru_cache(maxsize=1 << 15)
+def _parent(name: str) -> str:
+    """The module that a layer is part of: `...attn2` of `...attn2.to_out.0`."""
+    return _TAIL.sub("", name)
 
 
 def _passing(

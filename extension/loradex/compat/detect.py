@@ -155,14 +155,13 @@ def _sizes_of(family_id: str) -> frozenset[str]:
 def _contradict(found: _Weighing, admission: Admission, claim: Claim) -> None:
     """A word against the shapes: told, never followed.
 
-    A family whose table was asked and does not admit the file is out of the question, so an answer
-    of the shapes alone stays as sure as it was; one that coverage had to give does not.
+    A family whose table was asked and does not admit the file is out of the question, so the
+    answer stays as sure as it was; a family that only coverage has ruled out makes it doubtful.
     """
     line = f"{claim}, against the shapes"
     if line not in found.evidence:
         found.evidence.append(line)
-    admitted = any(one.id == claim.family for one in admission.admitted)
-    if admitted or found.confidence != "high":
+    if any(one.id == claim.family for one in admission.admitted):
         found.confidence = "low"
 
 

@@ -38,19 +38,20 @@ _CIVITAI: Mapping[str, Base] = {
     "flux.2 klein 4b": Base("flux2", "klein-4b"),
     "flux.2 klein 4b-base": Base("flux2", "klein-4b"),
     "chroma": Base("chroma"), "auraflow": Base("auraflow"), "kolors": Base("kolors"),
-    "pixart a": Base("pixart"), "pixart e": Base("pixart"), "pixart α": Base("pixart"),
-    "pixart σ": Base("pixart"), "hunyuan 1": Base("hunyuandit"),
+    "pixart a": Base("pixart", "alpha"), "pixart α": Base("pixart", "alpha"),
+    "pixart e": Base("pixart", "sigma"), "pixart σ": Base("pixart", "sigma"),
+    "hunyuan 1": Base("hunyuandit"),
     "hunyuan video": Base("hunyuan-video"), "lumina": Base("lumina2"),
     "hidream": Base("hidream"), "qwen": Base("qwen-image"), "qwen 2": Base("qwen-image"),
     "zimageturbo": Base("z-image", "turbo"), "zimagebase": Base("z-image", "base"),
     "anima": Base("anima"), "krea 2": Base("krea2"), "mochi": Base("mochi"),
-    "cogvideox": Base("cogvideox"), "ltxv": Base("ltx"), "ltxv2": Base("ltx"),
-    "ltxv 2.3": Base("ltx"), "svd": Base("svd"), "svd xt": Base("svd"),
-    "wan video": Base("wan"), "wan video 1.3b t2v": Base("wan", "t2v-1.3b"),
-    "wan video 14b t2v": Base("wan", "t2v-14b"),
-    "wan video 14b i2v 480p": Base("wan", "i2v-14b"),
-    "wan video 14b i2v 720p": Base("wan", "i2v-14b"),
-    "wan video 2.2 ti2v-5b": Base("wan", "ti2v-5b"),
+    "cogvideox": Base("cogvideox"), "ltxv": Base("ltx"), "ltxv2": Base("ltx2", "2.0"),
+    "ltxv 2.3": Base("ltx2", "2.3"), "svd": Base("svd"), "svd xt": Base("svd"),
+    "wan video": Base("wan"), "wan video 1.3b t2v": Base("wan", "2.1-t2v-1.3b"),
+    "wan video 14b t2v": Base("wan", "2.1-t2v-14b"),
+    "wan video 14b i2v 480p": Base("wan", "2.1-i2v-14b"),
+    "wan video 14b i2v 720p": Base("wan", "2.1-i2v-14b"),
+    "wan video 2.2 ti2v-5b": Base("wan", "2.2-ti2v-5b"),
     "wan video 2.2 i2v-a14b": Base("wan", "2.2-i2v-a14b"),
     "wan video 2.2 t2v-a14b": Base("wan", "2.2-t2v-a14b"),
     "wan video 2.5 t2v": Base("wan"), "wan video 2.5 i2v": Base("wan"),
@@ -61,6 +62,20 @@ _CIVITAI: Mapping[str, Base] = {
 def civitai_base(value: str) -> Base | None:
     """What Civitai's word for a base model means here, or None."""
     return _CIVITAI.get(" ".join(value.lower().split()))
+
+
+_EDITIONS: tuple[tuple[str, str], ...] = (
+    ("sd_v2_v", "768-v"), ("stable-diffusion-v2-768-v", "768-v"),
+    ("stable-diffusion-v2-512", "512"), ("flux-1-schnell", "schnell"),
+    ("flux.1-schnell", "schnell"), ("flux-1-dev", "dev"), ("flux.1-dev", "dev"),
+    ("flux.1-kontext", "kontext"), ("flux_kontext", "kontext"), ("flux.1-fill", "fill"),
+)
+
+
+def edition_of_word(value: str) -> str:
+    """The edition that a trainer's word for a base model speaks of, or ''."""
+    text = value.lower()
+    return next((edition for word, edition in _EDITIONS if text.startswith(word)), "")
 
 
 _NAMES: tuple[tuple[re.Pattern[str], Base], ...] = tuple(
