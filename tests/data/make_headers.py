@@ -25,7 +25,8 @@ import transformers  # noqa: E402
 from loradex.keys import configs  # noqa: E402
 from loradex.keys.derive import derive  # noqa: E402
 
-LINEAGES = ("headers_dit", "headers_kin")  # files beside this one with fixtures of their own
+# Files beside this one with fixtures of their own.
+LINEAGES = ("headers_dit", "headers_kin", "headers_video")
 HEADERS = Path(__file__).resolve().parent / "headers"
 RANK = 4
 Shapes = dict[str, tuple[int, ...]]
