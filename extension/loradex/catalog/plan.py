@@ -1,0 +1,152 @@
+"""Plans moves, renames and deletions with all companions, and finds every conflict beforehand."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from loradex.catalog.operations import Row, Step
+from loradex.catalog.places import Places
+from loradex.catalog.portable import MAX_BYTES, fold
+from loradex.files.sidecar_names import companions, companions_by_model
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where one entry's model file is to go; None for the bin."""
+
+    key: int
+    model: Path
+    goes_to: Path | None
+
+
+@dataclass
+class Plan:
+    """Steps in the order in which they run, companions before their model."""
+
+    steps: list[Step] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Planner:
+    """Looks at each folder once; a plan holds for the moment in which it is made.
+
+    A sidecar that a model shares with another of the same stem, which stays, stays as well: it is
+    copied along with a move and left alone by a deletion, so that neither model loses it.
+    """
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._names: dict[Path, tuple[str, ...]] = {}
+        self._families: dict[Path, Mapping[str, tuple[str, ...]]] = {}
+
+    def plan(self, targets: Sequence[Target]) -> Plan:
+        """Steps for all targets together."""
+        plan = Plan()
+        going = {target.model for target in targets if target.goes_to != target.model}
+        for target in targets:
+            if target.goes_to != target.model:
+                self._one(plan, target, going)
+        plan.steps = list(dict.fromkeys(plan.steps))
+        self._find_conflicts(plan)
+        return plan
+
+    def names(self, folder: Path) -> tuple[str, ...]:
+        """The names of a folder; none where it does not exist yet."""
+        if folder not in self._names:
+            try:
+                self._names[folder] = tuple(os.listdir(folder))  # noqa: PTH208 - bare names
+            except OSError:
+                self._names[folder] = ()
+        return self._names[folder]
+
+    def companions(self, model: Path) -> tuple[str, ...]:
+        if model.parent not in self._families:
+            self._families[model.parent] = companions_by_model(self.names(model.parent))
+        return self._families[model.parent].get(model.name, ())
+
+    def owners(self, companion: Path) -> set[Path]:
+        """The model files to which a companion belongs."""
+        families = self._families[companion.parent]
+        return {companion.with_name(model) for model, own in families.items()
+                if companion.name in own}  # fmt: skip
+
+    def _one(self, plan: Plan, target: Target, going: set[Path]) -> None:
+        model = target.model
+        if not os.path.lexists(model):
+            plan.conflicts.append(f"{model.name}: it is no longer there. Let the list catch up.")
+            return
+        self._places.place(model.parent)
+        for name in self.companions(model):
+            companion = model.with_name(name)
+            if companion.is_file() or companion.is_symlink():
+                shared = not self.owners(companion) <= going
+                self._companion(plan, target, companion, shared)
+        action = "move" if target.goes_to else "trash"
+        plan.steps.append(Step(model, target.goes_to, action))  # type: ignore[arg-type]
+        plan.rows.append(self._row(plan, target))
+
+    def _companion(self, plan: Plan, target: Target, companion: Path, shared: bool) -> None:
+        if target.goes_to is None:
+            if not shared:
+                plan.steps.append(Step(companion, None, "trash"))
+            return
+        name = companion_name(companion.name, target.model.name, target.goes_to.name)
+        if name is None:
+            plan.conflicts.append(
+                f"{target.model.name}: {companion.name} belongs to it by this very name, so it "
+                "would lose it under another. Rename its folder instead."
+            )
+            return
+        goes_to = target.goes_to.with_name(name)
+        plan.steps.append(Step(companion, goes_to, "copy" if shared else "move"))
+
+    def _row(self, plan: Plan, target: Target) -> Row:
+        stat = target.model.stat() if target.model.exists() else target.model.lstat()
+        beside: tuple[str, ...] = ()
+        if target.goes_to is not None:
+            sources = {step.source for step in plan.steps}
+            beside = tuple(
+                name for name in companions(target.goes_to.name, self.names(target.goes_to.parent))
+                if target.goes_to.with_name(name) not in sources
+            )  # fmt: skip
+            plan.notes += [f"{name} lies there already and will be taken for a file of "
+                           f"{target.goes_to.name}." for name in beside]  # fmt: skip
+        return Row(target.key, target.model, target.goes_to, stat.st_size, stat.st_mtime_ns, beside)
+
+    def _find_conflicts(self, plan: Plan) -> None:
+        """Names are compared without case, so that the answer is the same on every system."""
+        taken: dict[tuple[Path, str], Path] = {}
+        for step in plan.steps:
+            if step.target is None:
+                continue
+            slot = step.target.parent, fold(step.target.name)
+            if slot in taken:
+                plan.conflicts.append(
+                    f"{step.target.name}: {taken[slot]} and {step.source} would both be that file."
+                )
+            taken[slot] = step.source
+            plan.conflicts += self._conflicts(step.source, step.target)
+
+    def _conflicts(self, source: Path, target: Path) -> Iterable[str]:
+        if len(os.fsencode(target.name)) > MAX_BYTES:
+            yield f"{target.name}: the name is longer than {MAX_BYTES} bytes. Choose a shorter one."
+        wanted = fold(target.name)
+        for name in self.names(target.parent):
+            if fold(name) == wanted and target.with_name(name) != source:
+                yield f"{name}: a file of that name is there already. Choose another name."
+
+
+def companion_name(companion: str, old_model: str, new_model: str) -> str | None:
+    """What a companion is called under its model's new name; None where its name is fixed."""
+    if old_model == new_model:
+        return companion
+    old_stem, new_stem = os.path.splitext(old_model)[0], os.path.splitext(new_model)[0]  # noqa: PTH122
+    for old, new in ((old_model, new_model), (old_stem, new_stem)):
+        if companion[: len(old)].lower() == old.lower():
+            return new + companion[len(old) :]
+    return None
