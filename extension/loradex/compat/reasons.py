@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from loradex.compat.admission import titles
 from loradex.compat.checkpoint_facts import CheckpointFacts
 from loradex.compat.counting import Count
-from loradex.compat.families import families_of
+from loradex.compat.families import Family, families_of
 from loradex.compat.matching import Case, Match
-from loradex.compat.model import ModelDescription, describe_model
+from loradex.compat.model import OTHER, ModelDescription, describe_model
+from loradex.compat.refusal import families_of_detection, refusal, with_article
 from loradex.compat.refusal import not_a_network as no_network_error
-from loradex.compat.refusal import refusal, with_article
 from loradex.errors import LoradexError
 
 Answer = Literal["fits", "partly", "no_effect", "unknown", "broken"]
@@ -77,8 +78,7 @@ def _refused(case: Case) -> str:
         return (f"It is for a {_called(main.name)}, which this checkpoint does not have. Use it"
                 " where one is loaded.")
     model = _describe(case.checkpoint)
-    return _sentence(refusal("", case.network.admission.ids or case.detection.candidates, model,
-                             main.count))
+    return _sentence(refusal("", _families(case), model, main.count))
 
 
 def _all_fit(case: Case) -> str:
@@ -95,8 +95,8 @@ def _part(match: Match, case: Case) -> str:
         return (f"The checkpoint's file has no {called}; {count.usable} of {count.modules} modules"
                 f" fit the one that {_title(case.checkpoint)} models usually run with.")
     if not match.there:
-        return (f"The checkpoint's file has no text encoder, so {count.modules} {called} modules"
-                " could not be compared.")
+        return (f"{_title(case.checkpoint)[:1].upper()}{_title(case.checkpoint)[1:]} has no"
+                f" {called} that is known here, so {count.modules} modules are left out.")
     line = f"{count.usable} of {count.modules} {called} modules fit {_title(case.checkpoint)}"
     return f"{line}{_shortfall(count)}."
 
@@ -109,7 +109,7 @@ def _shortfall(count: Count) -> str:
         told.append(f"{count.misfits} have another shape ({count.first_misfit})")
     left_out = count.input_variants - count.padded
     if left_out:
-        told.append(f"{left_out} of the input layer take another number of channels")
+        told.append("the input layer takes another number of channels")
     if count.padded:
         told.append("the input layer is padded for the model's further channels")
     return ": " + ", ".join(told) if told else ""
@@ -128,13 +128,14 @@ def of_component(match: Match, case: Case, *, refused: bool, applied: bool) -> s
 
 def _warnings(case: Case, applied: Mapping[str, bool]) -> Iterator[str]:
     detection, checkpoint = case.detection, case.checkpoint
+    sizes = {one.variant for one in _families(case)}
+    if case.relation == "same" and checkpoint.variant and sizes - {"", checkpoint.variant} == sizes:
+        yield f"It was made for {_ours(case)}: expect a different effect."
     if case.relation == "kin":
         yield (f"It was made for {_ours(case)}, whose layers {_title(checkpoint)} shares: expect a"
                " weaker or a different effect.")
-    held = [match for match in case.matches if not applied[match.name] and match.count.misfits]
-    if held:
-        names = " and ".join(_called(match.name) for match in held)
-        yield f"The {names} part is applied only when it is forced."
+    if not any(applied.values()):
+        yield "As it is, it is refused; what fits is applied when it is forced."
     ours, theirs = detection.variant, checkpoint.variant
     if ours != theirs and {ours, theirs} & _SUBFAMILIES and case.relation == "same" and ours:
         yield (f"It was made for {_SUBTITLES.get(ours, ours)} and the checkpoint is"
@@ -150,10 +151,12 @@ _SUBTITLES = {"pony": "Pony", "illustrious": "Illustrious", "noobai": "NoobAI"}
 _SUBFAMILIES = frozenset(_SUBTITLES)
 
 
+def _families(case: Case) -> tuple[Family, ...]:
+    return families_of_detection(case.network, case.detection)
+
+
 def _ours(case: Case) -> str:
-    ids = case.network.admission.ids or case.detection.candidates
-    named = [families_of(one)[0].title if families_of(one) else one for one in ids]
-    return " or ".join(named) if named else "another base model"
+    return titles(_families(case)) or OTHER
 
 
 def _title(checkpoint: CheckpointFacts) -> str:

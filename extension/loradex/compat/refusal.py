@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from loradex.compat.admission import titles
 from loradex.compat.counting import Count, compare
-from loradex.compat.detect import detect_network
-from loradex.compat.families import family
+from loradex.compat.detect import Detection, decide
+from loradex.compat.families import Family
 from loradex.compat.model import OTHER, ModelDescription, describe_model
+from loradex.compat.network import NetworkFacts, read_network
 from loradex.errors import IncompatibleNetworkError
 from loradex.keys.architecture import Architecture
 from loradex.keys.parse import ParsedFile
@@ -33,8 +35,16 @@ def incompatibility(
     decisive = counts.get("denoiser") or counts.get("motion") or counts.get("te")
     if decisive is not None and not decisive.misfits and decisive.named:
         return None
-    detection = detect_network(parsed, tensors, metadata)
-    return refusal(subject, detection.candidates, describe_model(model), decisive)
+    network = read_network(parsed, tensors)
+    families = families_of_detection(network, decide(network, metadata))
+    return refusal(subject, families, describe_model(model), decisive)
+
+
+def families_of_detection(network: NetworkFacts, detection: Detection) -> tuple[Family, ...]:
+    """The families and sizes that a network may be for; () where none is known."""
+    left = tuple(one for one in network.admission.left if one.id in detection.candidates)
+    sized = tuple(one for one in left if one.variant == detection.variant)
+    return sized or left or network.admission.left
 
 
 def not_a_network(kind: str, subject: str) -> IncompatibleNetworkError:
@@ -46,20 +56,21 @@ def not_a_network(kind: str, subject: str) -> IncompatibleNetworkError:
 
 
 def refusal(
-    subject: str, candidates: Sequence[str], model: ModelDescription, count: Count | None
+    subject: str, families: Sequence[Family], model: ModelDescription, count: Count | None
 ) -> IncompatibleNetworkError:
-    """The error for a network of the families `candidates` on that model."""
-    others = [family(one) for one in candidates if one != model.family]
+    """The error for a network of these families on that model."""
+    others = [one for one in families if (one.id, one.variant) != (model.family, model.variant)]
     shortfall = _shortfall(count) if count is not None else ""
     if not others:
         found = f"a network for {OTHER}" + (f": {shortfall}" if shortfall else "")
         step = "Load the checkpoint that it was trained for or remove the tag."
         return IncompatibleNetworkError(subject, found, _expected(model), step)
     step = f"Load {with_article(others[0].title)} checkpoint or remove the tag."
-    found = "a network for " + " or ".join(one.title for one in others)
-    feature, value = others[0].feature, others[0].feature_value
-    if len(others) > 1:
+    found = f"a network for {titles(others)}"
+    numbers = {(one.feature, one.feature_value) for one in others}
+    if len(numbers) > 1:
         return IncompatibleNetworkError(subject, found, _expected(model), step)
+    feature, value = numbers.pop()
     if (feature, value) == (model.feature, model.value):
         found += f": {shortfall}"
         return IncompatibleNetworkError(subject, found, _expected(model), step)
@@ -86,4 +97,6 @@ def with_article(title: str) -> str:
 def _shortfall(count: Count) -> str:
     if not count.named:
         return f"none of its {count.modules} modules is in the loaded model"
-    return count.first_misfit
+    if count.first_misfit:
+        return count.first_misfit
+    return f"{count.missing} of its {count.modules} modules are not in the loaded model"

@@ -55,7 +55,7 @@ def verdict(
         return early
     case = case_of(network, detection, checkpoint)
     judged = _judge_main(case.main.count, case.relation)
-    applied = {match.name: _is_applied(match, judged, force=force) for match in case.matches}
+    applied = _applied(case, judged, force=force)
     answer = _whole(judged, case, applied, force=force)
     return Verdict(
         answer, _confidence(answer, case), reasons.of_case(case, answer, applied, force=force),
@@ -92,12 +92,15 @@ def _judge_main(count: Count, relation: Relation) -> Answer:
     return "partly"
 
 
-def _is_applied(match: Match, judged: Answer, *, force: bool) -> bool:
-    if not match.count.usable or not match.there:
-        return False
-    if force:
-        return True
-    return judged != "no_effect" and not match.count.misfits
+def _applied(case: Case, judged: Answer, *, force: bool) -> Mapping[str, bool]:
+    """Which parts are applied: without the main part nothing is, unless it is forced."""
+    refused = judged == "no_effect" or case.main.count.misfits > 0
+    return {
+        match.name: bool(match.count.usable) and (
+            force or not (refused or match.count.misfits)
+        )
+        for match in case.matches
+    }
 
 
 def _whole(judged: Answer, case: Case, applied: Mapping[str, bool], *, force: bool) -> Answer:
@@ -120,7 +123,8 @@ def _confidence(answer: Answer, case: Case) -> Confidence:
     if case.relation != "same":
         return "medium"
     if answer == "fits":
-        return min("high", case.checkpoint.confidence, key=_RANKED.index)
+        sure: Confidence = "high" if case.detection.family == case.checkpoint.family else "medium"
+        return min(sure, case.checkpoint.confidence, key=_RANKED.index)
     return min(case.detection.confidence, case.checkpoint.confidence, key=_RANKED.index)
 
 
