@@ -2,6 +2,7 @@
 
 import pytest
 from loradex.compat.families import FAMILIES, family
+from loradex.compat.model import describe_model
 from loradex.keys import configs
 from loradex.keys.derive import derive
 
@@ -46,6 +47,16 @@ def test_an_edition_differs_from_the_table_in_just_what_it_says(one, edition):
     else:
         assert not changed
         assert missing
+
+
+@pytest.mark.parametrize(("one", "edition"), EDITIONS)
+def test_a_loaded_edition_is_called_by_its_family(one, edition):
+    changes = CHANGES.get(f"{one.key}-{edition.name}")
+    if changes is None:
+        pytest.skip("the published configuration of this edition is not stated here")
+    part = one.parts[0]
+    model = describe_model({"model": derive(part.class_name, {**part.config, **changes})})
+    assert (model.family, model.variant) == (one.id, one.variant)
 
 
 @pytest.mark.parametrize("one", FAMILIES, ids=lambda one: one.key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -48,13 +48,27 @@ def family_of(main: Architecture) -> Family | None:
     signature = _signature(main)
     first = next(iter(signature), "").replace(".", "_")
     for one in FAMILIES:
-        part = one.parts[0]
-        known = DERIVATIONS.get(part.class_name)
-        if known is not None and first.startswith(known.openings):
-            table = part.table.architecture
-            if table.id == main.id and _signature(table) == signature:
-                return one
+        known = DERIVATIONS.get(one.parts[0].class_name)
+        opens = known is not None and first.startswith(known.openings)
+        if opens and _table(one).id == main.id and signature in _signatures(one):
+            return one
     return None
+
+
+def _table(one: Family) -> Architecture:
+    return one.parts[0].table.architecture
+
+
+def _signatures(one: Family) -> Iterator[Mapping[str, tuple[int, ...]]]:
+    """Those of the models of a family: of its table, and of the editions that lack layers."""
+    whole = _signature(_table(one))
+    yield whole
+    for edition in one.editions:
+        if edition.lacks:
+            yield {
+                name: shape for name, shape in whole.items()
+                if not name.replace(".", "_").startswith(edition.lacks)
+            }
 
 
 _OPTIONAL = ("guidance_embedder", "cond_proj")
