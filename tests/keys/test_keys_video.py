@@ -6,16 +6,19 @@ torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 transformers = pytest.importorskip("transformers")
 
+from diffusers.loaders import lora_conversion_utils as lora_readers  # noqa: E402
 from diffusers.loaders import single_file_utils as converters  # noqa: E402
 from loradex.compat.families import FAMILIES  # noqa: E402
 from loradex.keys.derive import derive  # noqa: E402
+from loradex.keys.parse import parse_file  # noqa: E402
+from loradex.keys.resolve import Resolver  # noqa: E402
 
 from tests.keys.trees import rows_of  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
 LINEAGES = ("wan", "hunyuan-video", "framepack", "hunyuan-video-1.5", "hunyuan-image-2.1",
-            "qwen-image", "anima", "krea2")
+            "qwen-image", "qwen-image-2.1", "anima", "krea2")
 # What the configurations here say that diffusers has no word for.
 OURS = ("llm_adapter", "original_names")
 FULL_SIZE = {
@@ -73,6 +76,10 @@ SMALL = {
     "qwen-image": ("QwenImageTransformer2DModel", TOY_QWEN),
     "qwen-image-layered": ("QwenImageTransformer2DModel", {
         **TOY_QWEN, "use_additional_t_cond": True, "use_layer3d_rope": True, "out_channels": None,
+    }),
+    "qwen-image-2.1": ("QwenImage21Transformer2DModel", {
+        **HEADS, "num_layers": 2, "context_in_dim": 20, "axes_dims_rope": (4, 2, 2),
+        "patch_size": 2, "out_channels": None,
     }),
     "cosmos": ("CosmosTransformer3DModel", TOY_COSMOS),
     "cosmos-2.5": ("CosmosTransformer3DModel", {
@@ -153,6 +160,8 @@ CONVERTED = {
     "cosmos": ("convert_cosmos_transformer_checkpoint_to_diffusers", "CosmosTransformer3DModel",
                {**TOY_COSMOS, "num_attention_heads": 16}),
     "krea2": ("convert_krea2_transformer_checkpoint_to_diffusers", *FULL_SIZE["krea2"]),
+    "qwen-image-2.1": ("convert_qwen_image21_transformer_checkpoint_to_diffusers",
+                       *FULL_SIZE["qwen-image-2.1"]),
 }
 
 
@@ -227,3 +236,56 @@ def test_every_weight_of_a_language_model_is_in_its_table_and_nothing_else(name)
     }
     assert derived_modules(class_name, config) == real
     assert derived_modules(class_name, made.to_dict()) == real
+
+
+# diffusers' reader of such files, the family, and which native layers the file trains. Of the
+# token refiner's fused layers diffusers cuts the wrong side, so they are not asked.
+READERS = {
+    "wan": ("_convert_non_diffusers_wan_lora_to_diffusers", "wan/2.1-i2v-14b", "diffusion_model.",
+            ("blocks.", "img_emb.", "head.", "time_", "text_")),
+    "musubi-wan": ("_convert_musubi_wan_lora_to_diffusers", "wan/2.1-i2v-14b", "lora_unet_",
+                   ("blocks.",)),
+    "hunyuan-video": ("_convert_hunyuan_video_lora_to_diffusers", "hunyuan-video", "transformer.",
+                      ("double_blocks.", "single_blocks.", "final_layer.", "guidance_in.")),
+    "anima": ("_convert_non_diffusers_anima_lora_to_diffusers", "anima", "diffusion_model.",
+              ("blocks.", "final_layer.", "x_embedder.", "t_embedder.")),
+    "krea2": ("_convert_non_diffusers_krea2_lora_to_diffusers", "krea2", "base_model.model.",
+              ("",)),
+}
+
+
+def native_file(table, prefix, parts):
+    """A LoRA of rank 2 on the native linears whose names begin with one of the parts."""
+    flat = prefix == "lora_unet_"
+    down, up = ("lora_down", "lora_up") if flat else ("lora_A", "lora_B")
+    found = {}
+    for name, one in table.modules("native").items():
+        if one.kind.value == "linear" and name.startswith(parts):
+            stem = prefix + (name.replace(".", "_") if flat else name)
+            found[f"{stem}.{down}.weight"] = torch.zeros(2, one.weight[1])
+            found[f"{stem}.{up}.weight"] = torch.zeros(one.weight[0], 2)
+            if flat:
+                found[f"{stem}.alpha"] = torch.tensor(2.0)
+    return found
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_native_network_goes_to_the_layers_that_diffusers_puts_it_on(name):
+    reader, key, prefix, parts = READERS[name]
+    table = derive(*FULL_SIZE[key])
+    tensors = native_file(table, prefix, parts)
+    shapes = {key: tuple(one.shape) for key, one in tensors.items()}
+    resolver, ours = Resolver({"transformer": table}), {}
+    for module in parse_file(shapes).modules:
+        extent = (shapes[module.parts["up"]][0], shapes[module.parts["down"]][1])
+        for target in resolver.resolve(module, extent):
+            place = f"{target.component}.{target.module}"
+            out, inp = ours.get(place, (0, target.shape[1]))
+            ours[place] = (out + target.shape[0], inp)
+    read = getattr(lora_readers, reader)(tensors)
+    theirs = {
+        key.removesuffix(".lora_B.weight"):
+            (one.shape[0], read[key.replace("lora_B", "lora_A")].shape[1])
+        for key, one in read.items() if key.endswith(".lora_B.weight")
+    }
+    assert ours == theirs
