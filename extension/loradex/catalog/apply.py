@@ -8,15 +8,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from loradex.catalog import codec, rows, schema
+from loradex.catalog.labels import Labelled, Labels
 from loradex.catalog.pending import Pending
-from loradex.catalog.records import Change, ChangeKind, UserData
+from loradex.catalog.records import Change, ChangeKind, FileFacts, Summary, UserData
 from loradex.catalog.rows import Kept
 from loradex.catalog.updates import Gone, Put, SetPresence, Stamp, Update
 
 _OLD = """
-    SELECT e.key, r.path, e.id, e.presence, e.size, e.mtime_ns, e.inode, e.ctime_ns,
-           e.fingerprint, e.companions_stamp, e.added_ns, e.hashed, d.facts, d.summary, d.user
-    FROM entries e JOIN roots r ON r.id = e.root JOIN details d ON d.key = e.key
+    SELECT f.key, r.path, f.id, f.presence, f.size, f.mtime_ns, f.inode, f.ctime_ns,
+           f.fingerprint, f.companions_stamp, f.added_ns, e.hashed, d.facts, d.summary, d.user
+    FROM files f JOIN roots r ON r.id = f.root
+    JOIN entries e ON e.key = f.key JOIN details d ON d.key = f.key
 """
 
 Place = tuple[str, str]
@@ -37,6 +39,11 @@ class _Old(NamedTuple):
     facts: str
     summary: str
     user: UserData
+
+    @property
+    def labelled(self) -> Labelled:
+        facts = rows.stored(FileFacts, self.key, self.facts)
+        return self.key, facts, rows.stored(Summary, self.key, self.summary), self.user
 
     def same_content(self, put: Put) -> bool:
         """The same size and fingerprint; without a fingerprint, the same size and time."""
@@ -79,12 +86,13 @@ class _Batch:
         self._connection = connection
         self._now_ns = now_ns
         self._roots: dict[str, int] = {}
+        self._folders: dict[str, int] = {}
 
     def run(self, puts: Sequence[Put], gone: set[int]) -> list[Change]:
         old = self._old([put.key for put in puts if put.key is not None])
         gone = gone | self._displaced(puts, set(old))
         changes = self._hide(gone)
-        lift = "UPDATE entries SET root = NULL WHERE key = ?"
+        lift = "UPDATE files SET root = NULL WHERE key = ?"
         self._connection.executemany(lift, [(key,) for key in old])
         return changes + self._set_down(puts, old)
 
@@ -92,10 +100,10 @@ class _Batch:
         found = {}
         for chunk in rows.chunks(keys):
             marks = ", ".join("?" * len(chunk))
-            for row in self._connection.execute(f"{_OLD} WHERE e.key IN ({marks})", chunk):
+            for row in self._connection.execute(f"{_OLD} WHERE f.key IN ({marks})", chunk):
                 key, root, file_id, presence, *stamp, print_, companions, added, hashed = row[:12]
                 found[key] = _Old(
-                    key, (os.fsdecode(root), file_id), presence, _stamp(key, stamp), print_,
+                    key, (os.fsdecode(root), file_id), presence, rows.stamp_of(key, stamp), print_,
                     companions, added, hashed, row[12], row[13],
                     rows.stored(UserData, key, row[14]),
                 )
@@ -103,7 +111,7 @@ class _Batch:
 
     def _displaced(self, puts: Sequence[Put], kept: set[int]) -> set[int]:
         """Rows that stand where another content is now, and that have no new place."""
-        at = "SELECT key FROM entries WHERE root = ? AND id = ? AND presence < 2"
+        at = "SELECT key FROM files WHERE root = ? AND id = ? AND presence < 2"
         found = set()
         for put in puts:
             row = self._connection.execute(at, (self._root(put), put.file.id)).fetchone()
@@ -114,21 +122,34 @@ class _Batch:
     def _root(self, put: Put) -> int:
         name = os.fspath(put.file.root)
         if name not in self._roots:
-            encoded = os.fsencode(name)
-            self._connection.execute("INSERT OR IGNORE INTO roots (path) VALUES (?)", (encoded,))
-            found = self._connection.execute("SELECT id FROM roots WHERE path = ?", (encoded,))
-            self._roots[name] = found.fetchone()[0]
+            self._roots[name] = self._number("roots", os.fsencode(name))
         return self._roots[name]
+
+    def _where(self, put: Put) -> tuple[int, int]:
+        """The numbers of root and folder."""
+        folder = put.file.id.rpartition("/")[0]
+        if folder not in self._folders:
+            self._folders[folder] = self._number("folders", folder)
+        return self._root(put), self._folders[folder]
+
+    def _number(self, table: str, path: str | bytes) -> int:
+        self._connection.execute(f"INSERT OR IGNORE INTO {table} (path) VALUES (?)", (path,))
+        found = self._connection.execute(f"SELECT id FROM {table} WHERE path = ?", (path,))
+        number: int = found.fetchone()[0]
+        return number
 
     def _hide(self, keys: set[int]) -> list[Change]:
         changes = []
         for key in sorted(keys):
-            find = "SELECT id FROM entries WHERE key = ? AND presence < 2"
+            find = "SELECT id FROM files WHERE key = ? AND presence < 2"
             row = self._connection.execute(find, (key,)).fetchone()
             if row:
                 changes.append(Change("gone", key, row[0]))
-        hide = "UPDATE entries SET presence = 2, gone_ns = ? WHERE key = ?"
-        self._connection.executemany(hide, [(self._now_ns, each.key) for each in changes])
+        values = [(self._now_ns, each.key) for each in changes]
+        hide = "UPDATE files SET presence = 2, gone_ns = ? WHERE key = ?"
+        self._connection.executemany(hide, values)
+        hide = "UPDATE entries SET presence = 2 WHERE key = ?"
+        self._connection.executemany(hide, [(each.key,) for each in changes])
         return changes
 
     def _set_down(self, puts: Sequence[Put], old: dict[int, _Old]) -> list[Change]:
@@ -138,11 +159,11 @@ class _Batch:
         for put in puts:
             before = old.get(put.key) if put.key is not None else None
             if before is None:
-                kept = Kept(next_key, self._root(put), UserData(), self._now_ns, schema.UNHASHED)
+                kept = Kept(next_key, *self._where(put), UserData(), self._now_ns, schema.UNHASHED)
                 next_key += 1
             else:
                 hashed = _hashed(before, put)
-                kept = Kept(before.key, self._root(put), before.user, before.added_ns, hashed)
+                kept = Kept(before.key, *self._where(put), before.user, before.added_ns, hashed)
             if kept.user.empty and pending:
                 kept = kept._replace(user=pending.claim(put, kept.key) or kept.user)
             pairs.append((put, kept, before))
@@ -152,7 +173,7 @@ class _Batch:
 
     def _next_key(self) -> int:
         """Keys are never used again, so that a page that still shows a row means no other."""
-        find = "SELECT seq FROM sqlite_sequence WHERE name = 'entries'"
+        find = "SELECT seq FROM sqlite_sequence WHERE name = 'files'"
         row = self._connection.execute(find).fetchone()
         return (row[0] if row else 0) + 1
 
@@ -161,14 +182,13 @@ class _Batch:
         lost = [(kept.key,) for put, kept in pairs
                 if kept.key in old and not old[kept.key].same_content(put)]
         run("DELETE FROM hashes WHERE key = ?", lost)
-        run("DELETE FROM labels WHERE key = ?", [(key,) for key in old])
+        run(rows.UPSERT_FILE, (rows.file_row(put, kept) for put, kept in pairs))
         run(rows.UPSERT_ENTRY, (rows.entry_row(put, kept) for put, kept in pairs))
         run(rows.UPSERT_DETAILS, (rows.detail_row(put, kept) for put, kept in pairs))
         run(rows.UPSERT_TEXT, (rows.text_row(put, kept) for put, kept in pairs))
-        run(rows.INSERT_LABEL, (
-            row for put, kept in pairs
-            for row in rows.label_rows(kept.key, put.facts, put.summary, kept.user)
-        ))
+        labels = Labels(self._connection)
+        labels.remove([each.labelled for each in old.values()])
+        labels.add([(kept.key, put.facts, put.summary, kept.user) for put, kept in pairs])
 
 
 def _set_presence(connection: sqlite3.Connection, update: SetPresence) -> list[Change]:
@@ -179,8 +199,10 @@ def _set_presence(connection: sqlite3.Connection, update: SetPresence) -> list[C
         before, after = after, before
     of_root = "root = (SELECT id FROM roots WHERE path = ?) AND presence = ?"
     values = (os.fsencode(update.root), before)
-    found = connection.execute(f"SELECT key, id FROM entries WHERE {of_root}", values).fetchall()
-    connection.execute(f"UPDATE entries SET presence = ? WHERE {of_root}", (after, *values))
+    found = connection.execute(f"SELECT key, id FROM files WHERE {of_root}", values).fetchall()
+    connection.execute(f"UPDATE files SET presence = ? WHERE {of_root}", (after, *values))
+    change = "UPDATE entries SET presence = ? WHERE key = ?"
+    connection.executemany(change, [(after, key) for key, _ in found])
     return [Change(kind, key, file_id) for key, file_id in found]
 
 
@@ -197,8 +219,10 @@ def _hashed(before: _Old, put: Put) -> int:
 
 def _change(put: Put, kept: Kept, before: _Old | None) -> Change | None:
     file_id = put.file.id
-    if before is None or before.presence == schema.GONE:
-        old_id = before.place[1] if before and before.place != _place(put) else ""
+    if before is None:
+        return Change("added", kept.key, file_id)
+    if before.presence == schema.GONE:
+        old_id = before.place[1] if before.place != _place(put) else ""
         return Change("added", kept.key, file_id, old_id)
     if before.place != _place(put):
         return Change("moved", kept.key, file_id, before.place[1])
@@ -213,11 +237,3 @@ def _change(put: Put, kept: Kept, before: _Old | None) -> Change | None:
 
 def _place(put: Put) -> Place:
     return os.fspath(put.file.root), put.file.id
-
-
-def _stamp(key: int, values: Sequence[int | str]) -> Stamp:
-    try:
-        size, mtime, inode, ctime = (int(value) for value in values)
-    except (ValueError, TypeError) as error:
-        raise rows.unreadable(key, error) from error
-    return size, mtime, inode, ctime

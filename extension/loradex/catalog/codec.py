@@ -28,6 +28,8 @@ def decode(cls: type[T], text: str) -> T:
     Raises:
         ValueError, TypeError: the text is not of this shape.
     """
+    if text == "{}":
+        return cls()
     raw = json.loads(text)
     hashable: Any = cls
     readers = _readers(hashable)

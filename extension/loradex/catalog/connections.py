@@ -137,7 +137,7 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 
 def _set_up(connection: sqlite3.Connection) -> None:
-    for pragma in ("foreign_keys = ON", "synchronous = NORMAL", "cache_size = -8000",
+    for pragma in ("synchronous = NORMAL", "cache_size = -8000",
                    "temp_store = MEMORY", "cell_size_check = ON"):
         connection.execute(f"PRAGMA {pragma}")
     for attempt in range(_WAL_ATTEMPTS):

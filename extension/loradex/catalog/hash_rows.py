@@ -108,8 +108,8 @@ def groups(connection: sqlite3.Connection) -> list[Group]:
     of_file = {key: group.value for group in same_files for key in group.keys}
     tensors = _digest_groups(connection, "tensor_sha256", "same_tensors")
     sql = """
-        SELECT e.session, e.key FROM entries e WHERE e.session <> '' AND e.presence < 2
-        ORDER BY e.session, e.sort_path, e.key
+        SELECT f.session, f.key FROM files f JOIN entries e ON e.key = f.key
+        WHERE f.session <> '' AND f.presence < 2 ORDER BY f.session, e.sort_path, f.key
     """
     runs = _grouped(connection.execute(sql).fetchall(), "same_run")
     differing = [
@@ -143,7 +143,7 @@ def _grouped(pairs: Sequence[tuple[str, int]], kind: GroupKind) -> list[Group]:
 
 
 def _has_stamp(connection: sqlite3.Connection, key: int, stamp: Stamp) -> bool:
-    sql = "SELECT size, mtime_ns, inode, ctime_ns FROM entries WHERE key = ? AND presence < 2"
+    sql = "SELECT size, mtime_ns, inode, ctime_ns FROM files WHERE key = ? AND presence < 2"
     row = connection.execute(sql, (key,)).fetchone()
     return row is not None and tuple(int(value) for value in row) == tuple(stamp)
 

@@ -82,8 +82,8 @@ def adopt(connection: sqlite3.Connection, overwrite: bool) -> None:
     """
     free = "" if overwrite else "AND e.has_user = 0"
     find = f"""
-        SELECT p.id, p.record, e.key, MAX(e.id = p.file) FROM pending p
-        JOIN entries e ON e.fingerprint = p.fingerprint {free}
+        SELECT p.id, p.record, f.key, MAX(f.id = p.file) FROM pending p
+        JOIN files f ON f.fingerprint = p.fingerprint JOIN entries e ON e.key = f.key {free}
         WHERE p.fingerprint <> '' GROUP BY p.id
     """
     for number, record, key, _ in connection.execute(find).fetchall():

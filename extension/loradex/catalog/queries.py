@@ -8,57 +8,64 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from loradex.catalog import rows, schema
+from loradex.catalog import schema
 from loradex.catalog.records import Query
-from loradex.catalog.texts import fold, search_words
+from loradex.catalog.texts import clean, fold, search_words, sort_key
 
 # The shortest word that an index of trigrams can find.
 _TRIGRAM = 3
 
+# Going down is going up reversed, ties included; those with the best rating are listed by name.
 _ORDER = {
-    "name": "e.sort_name", "path": "e.sort_path", "added": "e.added_ns",
-    "modified": "e.mtime_ns", "size": "e.size", "rating": "e.rating", "family": "e.family",
+    "name": ("e.sort_name", "e.key"),
+    "path": ("e.sort_path", "e.key"),
+    "added": ("e.added_ns", "e.key"),
+    "modified": ("e.modified_ns", "e.key"),
+    "size": ("e.size", "e.key"),
+    "rating": ("e.rating", "-e.sort_name", "-e.key"),
+    "family": ("e.family", "e.sort_name", "e.key"),
 }
 _ANSWERED = """
     SELECT v.profile FROM verdicts v JOIN checkpoints c ON c.id = v.checkpoint WHERE c.name = ?
 """
-
-
 _MOST = 2**62
+_DEEP = 1000
 
 
-class Condition(NamedTuple):
-    """A piece of SQL over the row `e` and its values."""
+class Sql(NamedTuple):
+    """A piece of SQL over the row `e`, and its values."""
 
-    sql: str
+    text: str
     values: tuple[Any, ...] = ()
 
 
 def valid(query: Query) -> Query:
     """The query without text that SQLite refuses, which then finds nothing."""
-    texts = {name: rows.clean(getattr(query, name)) for name in ("folder", "checkpoint")}
+    texts = {name: clean(getattr(query, name)) for name in ("folder", "checkpoint")}
     lists = {
-        name: tuple(rows.clean(value) for value in getattr(query, name))
+        name: tuple(clean(value) for value in getattr(query, name))
         for name in ("families", "types", "statuses", "verdicts", "tags")
     }
-    return replace(query, **texts, **lists)  # type: ignore[arg-type]
+    limit = None if query.limit is None else min(max(query.limit, 0), _MOST)
+    offset = min(max(query.offset, 0), _MOST)
+    return replace(query, **texts, **lists, limit=limit, offset=offset)  # type: ignore[arg-type]
 
 
 def keys(connection: sqlite3.Connection, query: Query, full_text: bool) -> list[int]:
     """The keys of a query's page, in order."""
-    where = _where(query, full_text)
     order = _order(query)
-    limit = -1 if query.limit is None else min(max(query.limit, 0), _MOST)
-    sql = f"SELECT e.key FROM entries e{order.join} WHERE {where.sql} ORDER BY {order.sql} "
-    values = (*where.values, *order.values, limit, min(max(query.offset, 0), _MOST))
-    return [key for (key,) in connection.execute(sql + "LIMIT ? OFFSET ?", values)]
+    source = _source(query, full_text)
+    limit = -1 if query.limit is None else query.limit
+    sql = f"SELECT e.key FROM {source.text} ORDER BY {order.text} LIMIT ? OFFSET ?"
+    values = (*source.values, *order.values, limit, query.offset)
+    return [key for (key,) in connection.execute(sql, values)]
 
 
 def count(connection: sqlite3.Connection, query: Query, full_text: bool) -> int:
     """How many entries a query has on all its pages."""
-    where = _where(query, full_text)
-    sql = f"SELECT COUNT(*) FROM entries e WHERE {where.sql}"
-    found: int = connection.execute(sql, where.values).fetchone()[0]
+    source = _source(replace(query, offset=0, sort="name"), full_text)
+    sql = f"SELECT COUNT(*) FROM {source.text}"
+    found: int = connection.execute(sql, source.values).fetchone()[0]
     return found
 
 
@@ -83,104 +90,120 @@ def facets(
 def folders(connection: sqlite3.Connection, query: Query, full_text: bool) -> dict[str, int]:
     """Every folder with the number of entries in it and below it; '' is the root itself."""
     found: Counter[str] = Counter()
+    names = dict(connection.execute("SELECT id, path FROM folders"))
     direct = _groups(connection, replace(query, folder=""), full_text, "folder")
-    for folder, number in direct.items():
-        parts = folder.split("/") if folder else []
+    for number, entries in direct.items():
+        parts = names[number].split("/") if names[number] else []
         for depth in range(len(parts) + 1):
-            found["/".join(parts[:depth])] += number
+            found["/".join(parts[:depth])] += entries
     return dict(sorted(found.items()))
 
 
 def _groups(
     connection: sqlite3.Connection, query: Query, full_text: bool, column: str
-) -> dict[str, int]:
-    where = _where(query, full_text)
-    sql = f"SELECT e.{column}, COUNT(*) FROM entries e WHERE {where.sql} GROUP BY 1 ORDER BY 1"
-    return dict(connection.execute(sql, where.values).fetchall())
+) -> dict[Any, int]:
+    source = _source(query, full_text)
+    sql = f"SELECT e.{column}, COUNT(*) FROM {source.text} GROUP BY 1 ORDER BY 1"
+    return dict(connection.execute(sql, source.values).fetchall())
 
 
 def _labels(
     connection: sqlite3.Connection, query: Query, full_text: bool, kind: int
 ) -> dict[str, int]:
     """The most frequent first."""
-    where = _where(query, full_text)
+    source = _source(query, full_text)
     sql = f"""
-        SELECT MIN(l.shown), COUNT(*) FROM labels l
-        WHERE l.kind = ? AND l.key IN (SELECT e.key FROM entries e WHERE {where.sql})
-        GROUP BY l.label ORDER BY 2 DESC, l.label
+        SELECT l.shown, n.number FROM labels l JOIN (
+            SELECT label, COUNT(*) AS number FROM labelled
+            WHERE +key IN (SELECT e.key FROM {source.text}) GROUP BY label
+        ) n ON n.label = l.id
+        WHERE l.kind = ? ORDER BY n.number DESC, l.folded
     """
-    return dict(connection.execute(sql, (kind, *where.values)).fetchall())
+    return dict(connection.execute(sql, (*source.values, kind)).fetchall())
 
 
 def _verdicts(connection: sqlite3.Connection, query: Query, full_text: bool) -> dict[str, int]:
     if not query.checkpoint:
         return {}
-    where = _where(query, full_text)
-    sql = f"""
-        SELECT COALESCE(v.answer, ''), COUNT(*) FROM entries e
-        LEFT JOIN checkpoints c ON c.name = ?
-        LEFT JOIN verdicts v ON v.checkpoint = c.id AND v.profile = e.profile
-        WHERE {where.sql} GROUP BY 1 ORDER BY 1
-    """
-    return dict(connection.execute(sql, (query.checkpoint, *where.values)).fetchall())
+    answers = "SELECT v.profile, v.answer FROM verdicts v JOIN checkpoints c ON c.id = v.checkpoint"
+    named = dict(connection.execute(f"{answers} WHERE c.name = ?", (query.checkpoint,)))
+    found: Counter[str] = Counter()
+    for profile, number in _groups(connection, query, full_text, "profile").items():
+        found[named.get(profile, "")] += number
+    return dict(sorted(found.items()))
 
 
-def _where(query: Query, full_text: bool) -> Condition:
-    conditions = [
-        _presence(query), *_choices(query), *_switches(query), *_folder(query), *_tags(query),
-        *_verdict(query), *_words(search_words(query.text), full_text),
+def _source(query: Query, full_text: bool) -> Sql:
+    """Everything after FROM: the entries of a query."""
+    words = search_words(query.text)
+    found = _found(words, full_text) if words else None
+    start = f"({found.text}) m CROSS JOIN entries e ON e.key = m.key" if found else "entries e"
+    if query.sort == "relevance" and _has_digits(words):
+        start += " CROSS JOIN texts t ON t.key = m.key"
+    further = [
+        *_choices(query), *_switches(query), *_folder(query), *_tags(query), *_verdict(query),
     ]
-    sql = " AND ".join(f"({each.sql})" for each in conditions)
-    return Condition(sql, tuple(value for each in conditions for value in each.values))
+    if further and not found and query.offset <= _DEEP:
+        # Reading all narrow rows and sorting the first few of what is left beats looking each row
+        # up from a sorted index, which in turn beats sorting many.
+        start += " NOT INDEXED"
+    filters = [_presence(query), *further]
+    pieces = [*([found] if found else []), *filters]
+    where = " AND ".join(f"({each.text})" for each in filters)
+    return Sql(f"{start} WHERE {where}", tuple(v for each in pieces for v in each.values))
 
 
-def _presence(query: Query) -> Condition:
+def _presence(query: Query) -> Sql:
     """`presence < 2` in these very words lets SQLite use the indexes of what is listed."""
     wanted = sorted({schema.PRESENCES.index(each) for each in query.presence})
     if wanted in ([], [schema.PRESENT, schema.OFFLINE, schema.GONE]):
-        return Condition("1")
+        return Sql("1")
     if schema.GONE in wanted:
-        return Condition(f"e.presence IN ({_marks(wanted)})", tuple(wanted))
+        return Sql(f"e.presence IN ({_marks(wanted)})", tuple(wanted))
     if len(wanted) > 1:
-        return Condition("e.presence < 2")
-    return Condition("e.presence < 2 AND e.presence = ?", tuple(wanted))
+        return Sql("e.presence < 2")
+    return Sql("e.presence < 2 AND e.presence = ?", tuple(wanted))
 
 
-def _choices(query: Query) -> list[Condition]:
+def _choices(query: Query) -> list[Sql]:
     found = []
     if query.families:
-        found.append(Condition(f"e.family IN ({_marks(query.families)})", query.families))
+        found.append(Sql(f"e.family IN ({_marks(query.families)})", query.families))
     if query.statuses:
-        found.append(Condition(f"e.status IN ({_marks(query.statuses)})", query.statuses))
+        found.append(Sql(f"e.status IN ({_marks(query.statuses)})", query.statuses))
     if query.types:
-        sql = f"SELECT key FROM labels WHERE kind = ? AND label IN ({_marks(query.types)})"
-        found.append(Condition(f"e.key IN ({sql})", (schema.TYPE, *query.types)))
+        found.append(_labelled(schema.TYPE, query.types))
     return found
 
 
-def _switches(query: Query) -> list[Condition]:
+def _switches(query: Query) -> list[Sql]:
     switches = {
         "favourite": query.favourite, "fault": query.has_fault, "preview": query.has_preview,
     }
-    return [Condition(f"e.{name} = ?", (wanted,))
+    return [Sql(f"e.{name} = ?", (wanted,))
             for name, wanted in switches.items() if wanted is not None]
 
 
-def _folder(query: Query) -> list[Condition]:
+def _folder(query: Query) -> list[Sql]:
     folder = query.folder.strip("/")
     if not folder:
         return []
     # '0' follows '/', so these are the names that begin with the folder and a slash.
-    sql = "e.folder = ? OR (e.folder >= ? AND e.folder < ?)"
-    return [Condition(sql, (folder, f"{folder}/", f"{folder}0"))]
+    below = "SELECT id FROM folders WHERE path = ? OR (path >= ? AND path < ?)"
+    return [Sql(f"e.folder IN ({below})", (folder, f"{folder}/", f"{folder}0"))]
 
 
-def _tags(query: Query) -> list[Condition]:
-    sql = "e.key IN (SELECT key FROM labels WHERE kind = ? AND label = ?)"
-    return [Condition(sql, (schema.TAG, fold(tag))) for tag in query.tags]
+def _tags(query: Query) -> list[Sql]:
+    return [_labelled(schema.TAG, [tag]) for tag in query.tags]
 
 
-def _verdict(query: Query) -> list[Condition]:
+def _labelled(kind: int, names: Sequence[str]) -> Sql:
+    labels = f"SELECT id FROM labels WHERE kind = ? AND folded IN ({_marks(names)})"
+    sql = f"e.key IN (SELECT key FROM labelled WHERE label IN ({labels}))"
+    return Sql(sql, (kind, *(fold(name) for name in names)))
+
+
+def _verdict(query: Query) -> list[Sql]:
     if not query.verdicts:
         return []
     marks = _marks(query.verdicts)
@@ -189,58 +212,58 @@ def _verdict(query: Query) -> list[Condition]:
     if "" in query.verdicts:  # not judged yet
         sql = f"{sql} OR e.profile NOT IN ({_ANSWERED})"
         values = (*values, query.checkpoint)
-    return [Condition(sql, values)]
+    return [Sql(sql, values)]
 
 
-def _words(words: Sequence[str], full_text: bool) -> list[Condition]:
-    """Entries in whose text every word occurs, wherever it begins or ends."""
-    if not words:
-        return []
+def _found(words: Sequence[str], full_text: bool) -> Sql:
+    """The keys of all texts in which every word occurs, wherever it begins or ends."""
     within = " AND ".join("instr(t.words, ?)" for _ in words)
     long = [word for word in words if len(word) >= _TRIGRAM]
     if not long or not full_text:
-        return [Condition(f"e.key IN (SELECT t.key FROM texts t WHERE {within})", tuple(words))]
+        return Sql(f"SELECT t.key FROM texts t WHERE {within}", tuple(words))
     short = [word for word in words if len(word) < _TRIGRAM]
-    rest = "".join(" AND instr(t.words, ?)" for _ in short)
     phrases = " AND ".join('"' + word.replace('"', '""') + '"' for word in long)
-    indexed = (
-        "SELECT f.rowid FROM found f"
-        + (" JOIN texts t ON t.key = f.rowid" if short else "")
-        + f" WHERE f.found MATCH ?{rest}"
-    )
-    waiting = f"SELECT t.key FROM unindexed u JOIN texts t ON t.key = u.key WHERE {within}"
-    sql = f"e.key IN ({indexed} UNION ALL {waiting})"
-    return [Condition(sql, (phrases, *short, *words))]
+    indexed = "SELECT found.rowid AS key FROM found WHERE found MATCH ?"
+    if short:
+        rest = " AND ".join("instr(t.words, ?)" for _ in short)
+        joined = f"({indexed}) i CROSS JOIN texts t ON t.key = i.key"
+        indexed = f"SELECT i.key FROM {joined} WHERE {rest}"
+    waiting = f"SELECT t.key FROM unindexed u CROSS JOIN texts t ON t.key = u.key WHERE {within}"
+    return Sql(f"{indexed} UNION ALL {waiting}", (phrases, *short, *words))
 
 
-class _Order(NamedTuple):
-    sql: str
-    join: str = ""
-    values: tuple[str, ...] = ()
-
-
-def _order(query: Query) -> _Order:
-    """Ties go by name and then by key, in both directions."""
-    direction = " DESC" if query.descending else ""
+def _order(query: Query) -> Sql:
     words = search_words(query.text)
     if query.sort == "relevance" and words:
-        return _relevance(words, direction)
-    column = _ORDER.get(query.sort, "e.sort_name")
-    ties = "e.key" if column in ("e.sort_name", "e.sort_path") else "e.sort_name, e.key"
-    return _Order(f"{column}{direction}, {ties}")
+        return _relevance(words, query.descending)
+    columns = _ORDER.get(query.sort, _ORDER["name"])
+    return Sql(", ".join(_directed(column, query.descending) for column in columns))
 
 
-def _relevance(words: Sequence[str], direction: str) -> _Order:
-    """Names that are the words, then that begin with them, then that hold them, then the rest."""
-    whole = " ".join(words)
-    best = "WHEN instr(t.words, ? || char(10)) = 1 THEN 0 WHEN instr(t.words, ?) = 1 THEN 1"
-    name = "instr(t.words, char(10))"
-    held = " AND ".join(f"instr(t.words, ?) BETWEEN 1 AND {name}" for _ in words)
-    rank = f"CASE {best} WHEN {held} THEN 2 ELSE 3 END"
-    return _Order(
-        f"{rank}{direction}, e.sort_name, e.key", " JOIN texts t ON t.key = e.key",
-        (whole, whole, *words),
-    )
+def _directed(column: str, descending: bool) -> str:
+    """A column with its direction; one with a minus runs against the others."""
+    against = column.startswith("-")
+    return f"{column.lstrip('-')} {'DESC' if descending != against else 'ASC'}"
+
+
+def _relevance(words: Sequence[str], descending: bool) -> Sql:
+    """Names that are a word, then that begin with it, then that hold it, then the rest.
+
+    The key that names are sorted by is at hand and holds the name, but for its digits.
+    """
+    name = "e.sort_name"
+    if _has_digits(words):
+        name = "substr(t.words, 1, instr(t.words, char(10)) - 1)"
+    ranks = [f"CASE instr({name}, ?) WHEN 0 THEN 3 WHEN 1 THEN {name} <> ? ELSE 2 END"
+             for _ in words]
+    rank = ranks[0] if len(ranks) == 1 else f"max({', '.join(ranks)})"
+    direction = "DESC" if descending else "ASC"
+    order = f"{rank} {direction}, e.sort_name {direction}, e.key {direction}"
+    return Sql(order, tuple(value for word in words for value in (word, word)))
+
+
+def _has_digits(words: Sequence[str]) -> bool:
+    return any(sort_key(word) != word for word in words)
 
 
 def _marks(values: Sequence[Any]) -> str:

@@ -5,44 +5,46 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from loradex.catalog import codec, schema
 from loradex.catalog.records import Entry, FileFacts, Summary, UserData
 from loradex.catalog.scan import NetworkFile
-from loradex.catalog.texts import fold, path_key, search_text, sort_key
-from loradex.catalog.updates import Known, Put, place
+from loradex.catalog.texts import clean, path_key, search_text, sort_key
+from loradex.catalog.updates import Known, Put, Stamp, place
 
 T = TypeVar("T")
 
 _CHUNK = 500
 _UNRATED = -1
 
-_ENTRY_COLUMNS = (
+_FILE_COLUMNS = (
     "key", "root", "id", "presence", "gone_ns", "size", "mtime_ns", "inode", "ctime_ns",
-    "companions_stamp", "fingerprint", "exact_path", "added_ns", "status", "family", "folder",
-    "fault", "preview", "favourite", "rating", "has_user", "hashed", "session", "profile",
-    "sort_name", "sort_path",
+    "companions_stamp", "fingerprint", "exact_path", "added_ns", "session",
+)
+_ENTRY_COLUMNS = (
+    "key", "presence", "status", "family", "folder", "fault", "preview", "favourite", "rating",
+    "has_user", "hashed", "profile", "added_ns", "modified_ns", "size", "sort_name", "sort_path",
 )
 
 _SELECT = """
-    SELECT e.key, r.path, e.id, e.presence, e.size, e.mtime_ns, e.inode, e.ctime_ns, e.exact_path,
-           e.added_ns, d.name, d.facts, d.summary, d.user,
+    SELECT f.key, f.root, f.id, f.presence, f.size, f.mtime_ns, f.inode, f.ctime_ns, f.exact_path,
+           f.added_ns, d.name, d.facts, d.summary, d.user,
            h.sha256, h.tensor_sha256, COALESCE(v.answer, '')
-    FROM entries e
-    JOIN roots r ON r.id = e.root
-    JOIN details d ON d.key = e.key
-    LEFT JOIN hashes h ON h.key = e.key
-    LEFT JOIN checkpoints c ON c.name = ?
-    LEFT JOIN verdicts v ON v.checkpoint = c.id AND v.profile = e.profile
+    FROM files f
+    JOIN details d ON d.key = f.key
+    JOIN entries e ON e.key = f.key
+    LEFT JOIN hashes h ON h.key = f.key
+    LEFT JOIN verdicts v ON v.profile = e.profile
+        AND v.checkpoint = (SELECT id FROM checkpoints WHERE name = ?)
 """
 
 _KNOWN = """
-    SELECT e.key, e.root, e.id, e.size, e.mtime_ns, e.inode, e.ctime_ns, e.companions_stamp,
-           e.fingerprint, e.presence, e.exact_path
-    FROM entries e
+    SELECT f.key, f.root, f.id, f.size, f.mtime_ns, f.inode, f.ctime_ns, f.companions_stamp,
+           f.fingerprint, f.presence, f.exact_path
+    FROM files f
 """
 
 
@@ -56,35 +58,45 @@ def upsert(table: str, columns: Sequence[str]) -> str:
     )
 
 
+UPSERT_FILE = upsert("files", _FILE_COLUMNS)
 UPSERT_ENTRY = upsert("entries", _ENTRY_COLUMNS)
 UPSERT_DETAILS = upsert("details", ("key", "name", "facts", "summary", "user"))
 UPSERT_TEXT = upsert("texts", ("key", "words"))
-INSERT_LABEL = "INSERT OR IGNORE INTO labels (kind, label, key, shown) VALUES (?, ?, ?, ?)"
 
 
 class Kept(NamedTuple):
-    """What a row keeps while its file changes."""
+    """Where a row belongs, and what it keeps while its file changes."""
 
     key: int
     root: int
+    folder: int
     user: UserData
     added_ns: int
     hashed: int
 
 
-def entry_row(put: Put, kept: Kept) -> tuple[Any, ...]:
-    """The narrow row, in the order of its columns."""
-    file, facts, user = put.file, put.facts, kept.user
-    root = os.fspath(file.root)
+def file_row(put: Put, kept: Kept) -> tuple[Any, ...]:
+    """The row of `files`, in the order of its columns."""
+    file = put.file
     path = os.fspath(file.path)
-    exact = None if path == place(root, file.id, None) else os.fsencode(path)
+    exact = None if path == place(os.fspath(file.root), file.id, None) else os.fsencode(path)
     return (
         kept.key, kept.root, file.id, schema.PRESENT, 0,
         fitting(file.size), fitting(file.mtime_ns), fitting(file.inode), fitting(file.ctime_ns),
-        put.companions_stamp, facts.fingerprint, exact, kept.added_ns, facts.status,
-        user.family or facts.family, file.id.rpartition("/")[0], facts.fault is not None,
-        bool(put.summary.preview), *user_columns(user), kept.hashed, clean(put.summary.session),
-        profile(facts, user), sort_key(file.name), path_key(file.id),
+        put.companions_stamp, put.facts.fingerprint, exact, kept.added_ns,
+        clean(put.summary.session),
+    )
+
+
+def entry_row(put: Put, kept: Kept) -> tuple[Any, ...]:
+    """The row of `entries`, in the order of its columns."""
+    file, facts, user = put.file, put.facts, kept.user
+    name = sort_key(file.name)
+    return (
+        kept.key, schema.PRESENT, facts.status, user.family or facts.family, kept.folder,
+        facts.fault is not None, bool(put.summary.preview), *user_columns(user), kept.hashed,
+        profile(facts, user), kept.added_ns, fitting(file.mtime_ns), fitting(file.size),
+        name, path_key(file.id.rpartition("/")[0], name),
     )
 
 
@@ -96,7 +108,7 @@ def user_columns(user: UserData) -> tuple[bool, int, bool]:
 def detail_row(put: Put, kept: Kept) -> tuple[Any, ...]:
     return (
         kept.key, put.file.name, codec.encode(put.facts), codec.encode(put.summary),
-        codec.encode(kept.user),
+        "{}" if kept.user.empty else codec.encode(kept.user),
     )
 
 
@@ -104,33 +116,19 @@ def text_row(put: Put, kept: Kept) -> tuple[int, str]:
     return kept.key, search_text(put.file, put.summary, kept.user)
 
 
-def label_rows(
-    key: int, facts: FileFacts, summary: Summary, user: UserData
-) -> Iterator[tuple[int, str, int, str]]:
-    """One row for each type and tag, found by its folded name."""
-    for name in facts.types:
-        yield schema.TYPE, name, key, name
-    for tag in (*user.tags, *summary.tags):
-        yield schema.TAG, fold(tag), key, clean(tag)
-
-
-def profile(facts: FileFacts, user: UserData) -> str:
+def profile(facts: FileFacts, user: UserData) -> int:
     """A digest of all that a verdict depends on: files of one profile share their verdicts."""
     parts = (
         facts.structure, facts.status, facts.kind, facts.family, facts.variant, facts.confidence,
         *facts.candidates, "user", user.family,
     )
-    return hashlib.blake2b("\n".join(parts).encode(), digest_size=8).hexdigest()
+    digest = hashlib.blake2b("\n".join(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
 
 
 def fitting(number: int) -> int | str:
     """A number as SQLite can keep it: inodes of some file systems exceed 64 bits."""
     return number if -(2**63) <= number < 2**63 else str(number)
-
-
-def clean(text: str) -> str:
-    """Text that SQLite accepts."""
-    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def entries_of(
@@ -142,26 +140,49 @@ def entries_of(
         sqlite3.DatabaseError: a row holds what was never written there.
     """
     found: dict[int, Entry] = {}
+    roots = {key: Path(name) for key, name in root_names(connection).items()}
     for chunk in chunks(keys):
         marks = ", ".join("?" * len(chunk))
-        rows = connection.execute(f"{_SELECT} WHERE e.key IN ({marks})", (checkpoint, *chunk))
-        found.update((row[0], _entry(row)) for row in rows)
+        rows = connection.execute(f"{_SELECT} WHERE f.key IN ({marks})", (checkpoint, *chunk))
+        found.update((row[0], _entry(row, roots)) for row in rows)
     return tuple(found[key] for key in keys if key in found)
 
 
 def known_of(
     connection: sqlite3.Connection, where: str, values: Sequence[Any] = ()
-) -> Iterator[Known]:
+) -> list[Known]:
     """What is known of the rows that fulfil a condition."""
-    roots = root_names(connection)
-    for row in connection.execute(f"{_KNOWN} WHERE {where}", values):
-        key, root, file_id, size, mtime, inode, ctime, companions, print_, presence, exact = row
-        try:
-            stamp = (int(size), int(mtime), int(inode), int(ctime))
-            yield Known(key, roots[root], file_id, stamp, companions, print_,
-                        schema.PRESENCES[presence], exact)  # type: ignore[arg-type]
-        except (ValueError, TypeError, LookupError) as error:
-            raise unreadable(key, error) from error
+    roots, presences = root_names(connection), schema.PRESENCES
+    try:
+        return [
+            Known(key, roots[root], file_id, _stamp(size, mtime, inode, ctime), companions,
+                  fingerprint, presences[presence], exact)  # type: ignore[arg-type]
+            for key, root, file_id, size, mtime, inode, ctime, companions, fingerprint,
+            presence, exact in connection.execute(f"{_KNOWN} WHERE {where}", values)
+        ]
+    except (ValueError, TypeError, LookupError) as error:
+        raise unreadable(0, error) from error
+
+
+def stamp_of(key: int, values: Sequence[int | str]) -> Stamp:
+    """A stamp out of its columns.
+
+    Raises:
+        sqlite3.DatabaseError: they hold no numbers.
+    """
+    try:
+        return _stamp(*values)
+    except (ValueError, TypeError) as error:
+        raise unreadable(key, error) from error
+
+
+def _stamp(size: Any, mtime: Any, inode: Any, ctime: Any) -> Stamp:
+    try:
+        # The quickest test that these are numbers, for 20,000 rows at once.
+        _ = size | mtime | inode | ctime
+    except TypeError:
+        return int(size), int(mtime), int(inode), int(ctime)
+    return size, mtime, inode, ctime
 
 
 def root_names(connection: sqlite3.Connection) -> dict[int, str]:
@@ -193,13 +214,13 @@ def stored(cls: type[T], key: int, text: str) -> T:
         raise unreadable(key, error) from error
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
-    key, root_path, file_id, presence, size, mtime, inode, ctime, exact, added, name = row[:11]
+def _entry(row: tuple[Any, ...], roots: Mapping[int, Path]) -> Entry:
+    key, root_key, file_id, presence, size, mtime, inode, ctime, exact, added, name = row[:11]
     try:
-        root = os.fsdecode(root_path)
+        root = roots[root_key]
         file = NetworkFile(
-            file_id, name, Path(place(root, file_id, exact)), Path(root),
-            int(size), int(mtime), int(inode), int(ctime),
+            file_id, name, Path(place(os.fspath(root), file_id, exact)), root,
+            *_stamp(size, mtime, inode, ctime),
         )
         return Entry(
             key, file, schema.PRESENCES[presence],  # type: ignore[arg-type]

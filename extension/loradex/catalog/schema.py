@@ -13,15 +13,18 @@ PRESENCES = ("present", "offline", "gone")
 UNHASHED, HASHED, STALE, UNREADABLE = 0, 1, 2, 3
 TYPE, TAG = 0, 1
 
-# A row of `entries` is narrow, so that a filter without an index of its own still reads 20,000
-# rows in a few milliseconds. Numbers that may exceed 64 bits (an inode of ReFS) have no declared
-# type: they are kept as text then. `root` is empty only within a transaction that moves rows.
+# Three rows for each file. `files` is what reconciling asks for; `entries` is narrow, so that a
+# filter without an index of its own still reads 20,000 rows in a few milliseconds; `details` is
+# read only for what is shown. Foreign keys would cost a fifth of the time that new rows take, so
+# triggers remove what belongs to a row. Numbers that may exceed 64 bits (an inode of ReFS) have no
+# declared type: they are kept as text then. `root` is empty only while a transaction moves rows.
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE roots (id INTEGER PRIMARY KEY, path BLOB NOT NULL UNIQUE);
-CREATE TABLE entries (
+CREATE TABLE folders (id INTEGER PRIMARY KEY, path TEXT NOT NULL UNIQUE);
+CREATE TABLE files (
     key INTEGER PRIMARY KEY AUTOINCREMENT,
-    root INTEGER REFERENCES roots(id),
+    root INTEGER,
     id TEXT NOT NULL,
     presence INTEGER NOT NULL,
     gone_ns INTEGER NOT NULL,
@@ -30,58 +33,66 @@ CREATE TABLE entries (
     fingerprint TEXT NOT NULL,
     exact_path BLOB,
     added_ns INTEGER NOT NULL,
+    session TEXT NOT NULL
+);
+CREATE UNIQUE INDEX by_place ON files(root, id) WHERE presence < 2;
+CREATE INDEX by_fingerprint ON files(fingerprint);
+CREATE INDEX by_session ON files(session) WHERE session <> '';
+CREATE TABLE entries (
+    key INTEGER PRIMARY KEY,
+    presence INTEGER NOT NULL,
     status TEXT NOT NULL,
     family TEXT NOT NULL,
-    folder TEXT NOT NULL,
+    folder INTEGER NOT NULL,
     fault INTEGER NOT NULL,
     preview INTEGER NOT NULL,
     favourite INTEGER NOT NULL,
     rating INTEGER NOT NULL,
     has_user INTEGER NOT NULL,
     hashed INTEGER NOT NULL,
-    session TEXT NOT NULL,
-    profile TEXT NOT NULL,
+    profile INTEGER NOT NULL,
+    added_ns INTEGER NOT NULL,
+    modified_ns,
+    size,
     sort_name TEXT NOT NULL,
     sort_path TEXT NOT NULL
 );
-CREATE UNIQUE INDEX by_place ON entries(root, id) WHERE presence < 2;
-CREATE INDEX by_fingerprint ON entries(fingerprint);
-CREATE INDEX by_name ON entries(sort_name, key) WHERE presence < 2;
-CREATE INDEX by_path ON entries(sort_path, key) WHERE presence < 2;
-CREATE INDEX by_added ON entries(added_ns, sort_name, key) WHERE presence < 2;
-CREATE INDEX by_modified ON entries(mtime_ns, sort_name, key) WHERE presence < 2;
-CREATE INDEX by_size ON entries(size, sort_name, key) WHERE presence < 2;
-CREATE INDEX by_rating ON entries(rating, sort_name, key) WHERE presence < 2;
-CREATE INDEX by_family ON entries(family, sort_name, key) WHERE presence < 2;
-CREATE INDEX with_user ON entries(key) WHERE has_user = 1;
-CREATE INDEX to_hash ON entries(hashed, size, key) WHERE hashed IN (0, 2) AND presence = 0;
-CREATE INDEX by_session ON entries(session) WHERE session <> '';
-CREATE INDEX by_profile ON entries(profile);
+CREATE INDEX by_name ON entries(sort_name) WHERE presence < 2;
+CREATE INDEX by_path ON entries(sort_path) WHERE presence < 2;
+CREATE INDEX by_added ON entries(added_ns) WHERE presence < 2;
+CREATE INDEX by_modified ON entries(modified_ns) WHERE presence < 2;
+CREATE INDEX by_size ON entries(size) WHERE presence < 2;
+CREATE INDEX by_rating ON entries(rating DESC, sort_name) WHERE presence < 2;
+CREATE INDEX by_family ON entries(family, sort_name) WHERE presence < 2;
 CREATE TABLE details (
-    key INTEGER PRIMARY KEY REFERENCES entries(key) ON DELETE CASCADE,
+    key INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
     facts TEXT NOT NULL,
     summary TEXT NOT NULL,
     user TEXT NOT NULL
 );
 CREATE TABLE hashes (
-    key INTEGER PRIMARY KEY REFERENCES entries(key) ON DELETE CASCADE,
+    key INTEGER PRIMARY KEY,
     sha256 BLOB NOT NULL,
     tensor_sha256 BLOB NOT NULL
 );
 CREATE INDEX by_sha256 ON hashes(sha256);
 CREATE INDEX by_tensor_sha256 ON hashes(tensor_sha256);
 CREATE TABLE labels (
+    id INTEGER PRIMARY KEY,
     kind INTEGER NOT NULL,
-    label TEXT NOT NULL,
-    key INTEGER NOT NULL REFERENCES entries(key) ON DELETE CASCADE,
+    folded TEXT NOT NULL,
     shown TEXT NOT NULL,
-    PRIMARY KEY (kind, label, key)
+    UNIQUE (kind, folded)
+);
+CREATE TABLE labelled (
+    label INTEGER NOT NULL,
+    key INTEGER NOT NULL,
+    PRIMARY KEY (label, key)
 ) WITHOUT ROWID;
-CREATE INDEX labels_of ON labels(key);
 CREATE TABLE verdicts (
-    checkpoint INTEGER NOT NULL REFERENCES checkpoints(id) ON DELETE CASCADE,
-    profile TEXT NOT NULL,
+    checkpoint INTEGER NOT NULL,
+    profile INTEGER NOT NULL,
     answer TEXT NOT NULL,
     PRIMARY KEY (checkpoint, profile)
 ) WITHOUT ROWID;
@@ -98,9 +109,18 @@ CREATE TABLE pending (
 CREATE INDEX pending_fingerprint ON pending(fingerprint);
 CREATE INDEX pending_place ON pending(root, file);
 CREATE TABLE texts (
-    key INTEGER PRIMARY KEY REFERENCES entries(key) ON DELETE CASCADE,
+    key INTEGER PRIMARY KEY,
     words TEXT NOT NULL
 );
+CREATE TRIGGER file_removed AFTER DELETE ON files BEGIN
+    DELETE FROM entries WHERE key = old.key;
+    DELETE FROM details WHERE key = old.key;
+    DELETE FROM hashes WHERE key = old.key;
+    DELETE FROM texts WHERE key = old.key;
+END;
+CREATE TRIGGER checkpoint_removed AFTER DELETE ON checkpoints BEGIN
+    DELETE FROM verdicts WHERE checkpoint = old.id;
+END;
 """
 
 # The trigram index costs more than all else that a new row costs, so rows wait in `unindexed`,

@@ -16,6 +16,7 @@ from loradex.catalog.hash_rows import Group, HashProgress
 from loradex.catalog.lifetime import Lifetime
 from loradex.catalog.records import Change, Entry, Page, Query, UserData
 from loradex.catalog.recover import has_full_text
+from loradex.catalog.texts import clean
 from loradex.catalog.updates import Gone, Known, Put, SetPresence, Stamp, Update
 from loradex.catalog.upkeep import Upkeep
 from loradex.catalog.user_data import changed
@@ -77,14 +78,14 @@ class Store:
     def known(self, roots: Sequence[Path | str] | None = None) -> Mapping[tuple[str, str], Known]:
         """Every listed row of some roots (None: of all), by root and id."""
         def read(connection: sqlite3.Connection) -> dict[tuple[str, str], Known]:
-            where = "e.presence < 2"
+            where = "f.presence < 2"
             values: tuple[bytes, ...] = ()
             if roots is not None:
                 marks = ", ".join("?" * len(roots))
-                where += f" AND e.root IN (SELECT id FROM roots WHERE path IN ({marks}))"
+                where += f" AND f.root IN (SELECT id FROM roots WHERE path IN ({marks}))"
                 values = tuple(os.fsencode(root) for root in roots)
             found = rows.known_of(connection, where, values)
-            return {(each.root, each.id): each for each in found}
+            return {each[1:3]: each for each in found}
 
         return self._database.read(read)
 
@@ -98,7 +99,7 @@ class Store:
             found: dict[str, tuple[Known, ...]] = {}
             for chunk in rows.chunks(wanted):
                 marks = ", ".join("?" * len(chunk))
-                where = f"e.fingerprint IN ({marks}) ORDER BY e.presence, e.key"
+                where = f"f.fingerprint IN ({marks}) ORDER BY f.presence, f.key"
                 for each in rows.known_of(connection, where, chunk):
                     found[each.fingerprint] = (*found.get(each.fingerprint, ()), each)
             return found
@@ -162,16 +163,16 @@ class Store:
 
     def get_many(self, keys: Sequence[int], checkpoint: str = "") -> tuple[Entry, ...]:
         """Entries in the order of their keys; unknown keys are left out."""
-        name = rows.clean(checkpoint)
+        name = clean(checkpoint)
         return self._database.read(lambda c: rows.entries_of(c, keys, name))
 
     def find(self, root: Path | str, file_id: str) -> Entry | None:
         """The listed entry at a place."""
         sql = """
-            SELECT e.key FROM entries e JOIN roots r ON r.id = e.root
-            WHERE r.path = ? AND e.id = ? AND e.presence < 2
+            SELECT f.key FROM files f JOIN roots r ON r.id = f.root
+            WHERE r.path = ? AND f.id = ? AND f.presence < 2
         """
-        values = (os.fsencode(root), rows.clean(file_id))
+        values = (os.fsencode(root), clean(file_id))
 
         def read(connection: sqlite3.Connection) -> Entry | None:
             keys = [key for (key,) in connection.execute(sql, values)]

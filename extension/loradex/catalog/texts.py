@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
 
@@ -25,9 +26,19 @@ def sort_key(text: str) -> str:
     return _DIGITS.sub(_number, fold(text))
 
 
-def path_key(file_id: str) -> str:
-    """The same for an id; a folder's files stay together, whatever characters follow its name."""
-    return sort_key(file_id).replace("/", "\x01")
+def path_key(folder: str, name_key: str) -> str:
+    """A key for a whole path: a folder's files stay together, whatever follows its name."""
+    return f"{_folder_key(folder)}{name_key}"
+
+
+@functools.lru_cache(maxsize=1024)
+def _folder_key(folder: str) -> str:
+    return f"{sort_key(folder)}/".replace("/", "\x01") if folder else ""
+
+
+def clean(text: str) -> str:
+    """Text that SQLite accepts: without halves of surrogate pairs."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def search_text(file: NetworkFile, summary: Summary, user: UserData) -> str:

@@ -169,10 +169,14 @@ class Upkeep:
 
 def _prune(connection: sqlite3.Connection, now_ns: int) -> None:
     """Rows that are gone for long and hold nothing of the user's."""
-    old = "SELECT key FROM entries WHERE presence = 2 AND has_user = 0 AND gone_ns < ?"
+    old = (
+        "SELECT f.key FROM files f JOIN entries e ON e.key = f.key "
+        "WHERE f.presence = 2 AND e.has_user = 0 AND f.gone_ns < ?"
+    )
     limit = (now_ns - _GONE_DAYS * _DAY_NS,)
-    connection.execute(f"DELETE FROM texts WHERE key IN ({old})", limit)
-    connection.execute(f"DELETE FROM entries WHERE key IN ({old})", limit)
+    if connection.execute(f"SELECT EXISTS ({old})", limit).fetchone()[0]:
+        connection.execute(f"DELETE FROM labelled WHERE key IN ({old})", limit)
+        connection.execute(f"DELETE FROM files WHERE key IN ({old})", limit)
 
 
 def _index_some(connection: sqlite3.Connection) -> bool:

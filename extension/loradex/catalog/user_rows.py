@@ -7,15 +7,16 @@ import sqlite3
 from typing import Any
 
 from loradex.catalog import codec, rows
+from loradex.catalog.labels import Labels
 from loradex.catalog.records import UserData
 from loradex.catalog.texts import search_text
 from loradex.catalog.user_data import shown, to_record
 from loradex.errors import InputError
 
 _RECORDS = """
-    SELECT e.key, r.path, e.id, d.name, d.user, e.fingerprint, e.size, h.sha256, h.tensor_sha256
-    FROM entries e JOIN roots r ON r.id = e.root JOIN details d ON d.key = e.key
-    LEFT JOIN hashes h ON h.key = e.key
+    SELECT f.key, r.path, f.id, d.name, d.user, f.fingerprint, f.size, h.sha256, h.tensor_sha256
+    FROM entries e JOIN files f ON f.key = e.key JOIN roots r ON r.id = f.root
+    JOIN details d ON d.key = e.key LEFT JOIN hashes h ON h.key = e.key
 """
 
 
@@ -42,8 +43,9 @@ def write_user(connection: sqlite3.Connection, key: int, user: UserData) -> None
     )
     connection.execute("UPDATE details SET user = ? WHERE key = ?", (codec.encode(user), key))
     connection.execute(rows.UPSERT_TEXT, (key, search_text(entry.file, summary, user)))
-    connection.execute("DELETE FROM labels WHERE key = ?", (key,))
-    connection.executemany(rows.INSERT_LABEL, rows.label_rows(key, facts, summary, user))
+    labels = Labels(connection)
+    labels.remove([(key, facts, summary, entry.user)])
+    labels.add([(key, facts, summary, user)])
     user_changed(connection)
 
 

@@ -6,9 +6,10 @@ import sqlite3
 import time
 from collections.abc import Mapping
 
-from loradex.catalog.rows import clean
+from loradex.catalog.texts import clean
 
 _KEPT_CHECKPOINTS = 20
+_SPAN = 2**64
 
 
 def keep(connection: sqlite3.Connection, checkpoint: str, answers: Mapping[str, str]) -> None:
@@ -23,7 +24,7 @@ def keep(connection: sqlite3.Connection, checkpoint: str, answers: Mapping[str, 
     (number,) = connection.execute(find, (name,)).fetchone()
     connection.executemany(
         "INSERT OR REPLACE INTO verdicts VALUES (?, ?, ?)",
-        [(number, profile, answer) for profile, answer in answers.items()],
+        [(number, _number(profile), answer) for profile, answer in answers.items()],
     )
     connection.execute(
         "DELETE FROM checkpoints WHERE id NOT IN "
@@ -47,4 +48,18 @@ def unjudged(connection: sqlite3.Connection, checkpoint: str) -> dict[str, int]:
         )
         GROUP BY e.profile
     """
-    return dict(connection.execute(sql, (clean(checkpoint),)).fetchall())
+    found = connection.execute(sql, (clean(checkpoint),))
+    return {_name(profile): key for profile, key in found}
+
+
+def _name(profile: int) -> str:
+    return f"{profile % _SPAN:016x}"
+
+
+def _number(name: str) -> int:
+    """The signed number of a profile's name; a name that is none belongs to no row."""
+    try:
+        number = int(name, 16) % _SPAN
+    except ValueError:
+        return 0
+    return number - _SPAN if number >= _SPAN // 2 else number
