@@ -10,7 +10,7 @@ EDITIONS = [
     pytest.param(one, edition, id=f"{one.key}-{edition.name}")
     for one in FAMILIES for edition in one.editions
 ]
-FIRST_LAYERS = ("conv_in", "x_embedder", "pos_embed.proj", "patch_embedding")
+FIRST_LAYERS = ("conv_in", "x_embedder", "x_embedder.proj", "pos_embed.proj", "patch_embedding")
 # What makes each edition's published model out of the family's, in its configuration.
 CHANGES = {
     "sd1-inpainting": {"in_channels": 9}, "sd1-instruct-pix2pix": {"in_channels": 8},
@@ -21,6 +21,10 @@ CHANGES = {
     "flux1-control": {"in_channels": 128, "out_channels": 64},
     "flux1-fill": {"in_channels": 384, "out_channels": 64},
     "animatediff-sd1-v1 or v3": {"use_motion_mid_block": False},
+    "wan/2.1-t2v-14b-2.2-i2v-a14b": {"in_channels": 36},
+    "wan/2.1-i2v-14b-2.1-fun-control-14b": {"in_channels": 48},
+    "wan/2.1-fun-1.3b-2.1-fun-control-1.3b": {"in_channels": 48},
+    "hunyuan-video-i2v": {"in_channels": 33}, "hunyuan-video-skyreels-i2v": {"in_channels": 32},
 }
 
 
@@ -76,3 +80,16 @@ def test_a_motion_module_is_the_main_part_of_animatediff():
     assert {one.main for one in FAMILIES if one.id.startswith("animatediff")} == {"motion"}
     assert family("animatediff-sd1").feature_value == 4
     assert family("sd1").main == "denoiser"
+
+
+@pytest.mark.parametrize(("class_name", "config", "called"), [
+    ("HunyuanVideoTransformer3DModel", {"in_channels": 33, "guidance_embeds": False},
+     "hunyuan-video"),
+    ("HunyuanImageTransformer2DModel", {"text_embed_2_dim": 1472}, "hunyuan-image-2.1"),
+    ("HunyuanVideo15Transformer3DModel", {}, "hunyuan-video-1.5"),
+    ("CosmosTransformer3DModel", {"num_attention_heads": 16}, "anima"),  # its adapter is apart
+])
+def test_a_model_without_the_layers_that_few_have_is_called_by_its_family(
+    class_name, config, called
+):
+    assert describe_model({"transformer": derive(class_name, config)}).family == called

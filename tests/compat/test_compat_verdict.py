@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from loradex.compat.counting import compare
 from loradex.compat.families import family
-from loradex.compat.refusal import incompatibility, with_article
+from loradex.compat.refusal import incompatibility
+from loradex.compat.wording import with_article
 from loradex.errors import IncompatibleNetworkError
 from loradex.keys import configs
 from loradex.keys.clip import clip_architecture

@@ -13,9 +13,11 @@ from loradex.compat.families import Family
 from loradex.compat.model import describe_model
 from loradex.compat.network import part_name
 from loradex.compat.real_tables import (
+    ALIKE,
     INPUT_KEYS,
     Likeness,
     Shapes,
+    denoiser_prefix,
     generic_table,
     has_part,
     likest,
@@ -28,8 +30,6 @@ from loradex.keys.architecture import Architecture
 from loradex.keys.derive import DERIVATIONS
 from loradex.keys.parse import parse_file
 
-_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "net.", "unet.", "transformer.",
-             "model.")
 _ENCODERS = (
     "cond_stage_model.transformer.", "cond_stage_model.model.",
     "conditioner.embedders.0.transformer.", "conditioner.embedders.0.model.",
@@ -37,8 +37,6 @@ _ENCODERS = (
     "text_encoders.clip_g.transformer.", "text_encoders.t5xxl.transformer.",
     "text_encoder.", "text_encoder_2.", "text_encoder_3.",
 )
-_ALIKE = 0.97
-"""From this likeness on a file is of a family; SSD-1B and SDXL are alike by 0.7."""
 
 
 def classify_file(path: Path) -> CheckpointFacts:
@@ -47,12 +45,15 @@ def classify_file(path: Path) -> CheckpointFacts:
     Raises:
         FileError: the file cannot be read.
     """
-    header = read_model_header(path)
+    return classify_header(path, read_model_header(path))
+
+
+def classify_header(path: Path, header: Header) -> CheckpointFacts:
+    """The same for a header that was read already; `path` names the file and its neighbours."""
     shapes = header.shapes
-    prefix = next((one for one in _PREFIXES if any(name.startswith(one) for name in shapes)), "")
-    own = under(shapes, prefix)
+    own = under(shapes, denoiser_prefix(shapes))
     alike = likest(own)
-    if alike and alike[0].share >= _ALIKE:
+    if alike and alike[0].share >= ALIKE:
         return _known(path, header, own, alike)
     return _unknown(path, header, own)
 

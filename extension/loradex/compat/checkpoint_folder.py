@@ -10,6 +10,7 @@ from typing import Any
 from loradex.compat import prediction
 from loradex.compat.admission import encoders_of
 from loradex.compat.checkpoint_facts import CheckpointFacts
+from loradex.compat.facts import INPUT_LAYERS
 from loradex.compat.families import Family
 from loradex.compat.model import describe_model, family_of
 from loradex.compat.real_tables import generic_table
@@ -108,7 +109,7 @@ def _variant(one: Family | None, denoiser: Architecture, predicts: str) -> str:
     if one is None:
         return ""
     first = next((leaf for leaf in denoiser.leaves
-                  if leaf.diffusers.module in ("conv_in", "x_embedder")), None)
+                  if leaf.diffusers.module.replace(".", "_") in INPUT_LAYERS), None)
     inputs = first.shape[1] if first is not None and len(first.shape) > 1 else 0
     flat = [leaf.diffusers.module.replace(".", "_") for leaf in denoiser.leaves]
     for edition in one.editions:

@@ -12,6 +12,7 @@ from loradex.compat.families import FAMILIES, Family
 from loradex.compat.kin import likeliest
 from loradex.compat.network import NetworkFacts, read_network
 from loradex.compat.vocabulary import speed_of_name
+from loradex.compat.wording import with_article
 from loradex.keys.parse import ParsedFile
 from loradex.keys.targets import Shape
 
@@ -64,7 +65,7 @@ def decide(
     the file's name. `user_family` is the user's own word: an id, a key or one of Civitai's names.
     """
     if network.parsed.not_a_lora:
-        return Detection((), "unknown", (f"it is {network.parsed.not_a_lora}, not a LoRA",))
+        return Detection((), "unknown", (f"it is {with_article(network.foreign)}, not a LoRA",))
     words = [*metadata_claims(metadata), *claims]
     if file_name:
         words.append(name_claim("the file's name", file_name))

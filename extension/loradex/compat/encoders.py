@@ -11,7 +11,7 @@ from loradex.keys import configs
 OTHER_ENCODER = "text_encoder"
 
 _PROJECTED = "CLIPTextModelWithProjection"
-_KNOWN: tuple[tuple[str, Part], ...] = (
+KNOWN_ENCODERS: tuple[tuple[str, Part], ...] = (
     ("clip_l", Part("te", _PROJECTED, configs.CLIP_L)),
     ("clip_h", Part("te", "CLIPTextModel", configs.CLIP_H)),
     ("clip_g", Part("te", _PROJECTED, configs.CLIP_G)),
@@ -34,7 +34,7 @@ def encoder_names(facts: Sequence[Fact]) -> Mapping[str, str]:
 def encoder_name(facts: Sequence[Fact]) -> str:
     """The encoder that admits all of these modules, or most of them."""
     best, most = OTHER_ENCODER, len(facts) // 2
-    for name, part in _KNOWN:
+    for name, part in KNOWN_ENCODERS:
         count = sum(fits(fact, part.table) for fact in facts)
         if count == len(facts):
             return name

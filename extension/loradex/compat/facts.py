@@ -55,9 +55,13 @@ def weight_shape(table: NameTable, name: str) -> Shape | None:
     return table.shape(name) if name.startswith("@") else _shapes_of(table).get(name)
 
 
-# The layer that takes the model's input: its channels differ between the variants of a family
-# (inpainting 9, depth 5, instruct-pix2pix 8; Flux control 128, fill 384).
-_INPUT_LAYERS = frozenset({"conv_in", "input_blocks_0_0", "x_embedder", "img_in"})
+# Its channels differ between the variants of a family (inpainting 9, depth 5, instruct-pix2pix 8;
+# Flux control 128, fill 384; Wan from images 36).
+INPUT_LAYERS = frozenset({
+    "conv_in", "input_blocks_0_0", "x_embedder", "img_in", "x_embedder_proj", "img_in_proj",
+    "pos_embed_proj", "patch_embedding", "patch_embed_proj", "x_embedder_proj_1",
+})
+"""Flattened names of the layer that takes a model's input, in either tree."""
 
 
 def fits(fact: Fact, table: NameTable) -> bool:
@@ -74,7 +78,7 @@ def fits(fact: Fact, table: NameTable) -> bool:
 def is_input_variant(fact: Fact, weight: Shape) -> bool:
     """Whether only the number of input channels of the first layer differs."""
     extent = fact.extent
-    if extent is None or fact.module.name not in _INPUT_LAYERS:
+    if extent is None or fact.module.name not in INPUT_LAYERS:
         return False
     return len(extent) == len(weight) and extent[0] == weight[0] and extent[2:] == weight[2:]
 

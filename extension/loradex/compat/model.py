@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from loradex.compat.facts import INPUT_LAYERS
 from loradex.compat.families import FAMILIES, Family
 from loradex.keys.architecture import Architecture
 from loradex.keys.derive import DERIVATIONS
@@ -71,7 +72,9 @@ def _signatures(one: Family) -> Iterator[Mapping[str, tuple[int, ...]]]:
             }
 
 
-_OPTIONAL = ("guidance_embedder", "cond_proj")
+# `timestep_embedder_r` is of models that were made to need few steps; Anima's adapter is a part
+# of its own in diffusers.
+_OPTIONAL = ("guidance_embedder", "cond_proj", "timestep_embedder_r", "llm_adapter")
 
 
 @lru_cache(maxsize=256)
@@ -81,8 +84,8 @@ def _signature(architecture: Architecture) -> Mapping[str, tuple[int, ...]]:
     These are the input's channels and the guidance embedding (Flux schnell, LCM).
     """
     return {
-        leaf.diffusers.key: leaf.shape[:1] if leaf.diffusers.module in ("conv_in", "x_embedder")
-        else leaf.shape
+        leaf.diffusers.key: leaf.shape[:1]
+        if leaf.diffusers.module.replace(".", "_") in INPUT_LAYERS else leaf.shape
         for leaf in architecture.leaves
         if not any(part in leaf.diffusers.module for part in _OPTIONAL)
     }

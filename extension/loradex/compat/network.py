@@ -11,6 +11,7 @@ from loradex.compat.admission import Admission, admit, opens
 from loradex.compat.encoders import OTHER_ENCODER, encoder_names
 from loradex.compat.facts import Fact, facts_of, of_component
 from loradex.compat.family import Part
+from loradex.compat.foreign import foreign_title
 from loradex.keys.parse import ParsedFile
 from loradex.keys.targets import Shape
 
@@ -37,6 +38,8 @@ class NetworkFacts:
     components: Mapping[str, int]
     encoders: Mapping[str, str]
     problems: Mapping[str, str]
+    foreign: str = ""
+    """What the file is that is no LoRA, with its family where that can be told."""
 
     def light(self) -> NetworkFacts:
         """The same without its modules: enough for `decide`, a hundredth of the memory."""
@@ -67,6 +70,7 @@ def read_network(parsed: ParsedFile, shapes: Mapping[str, Shape]) -> NetworkFact
             fact.module.name: fact.description.problem
             for fact in facts if fact.description.problem
         },
+        foreign=foreign_title(parsed.not_a_lora, shapes) if parsed.not_a_lora else "",
     )
 
 

@@ -45,6 +45,18 @@ def _expected(architecture: Architecture, tree: Tree) -> Mapping[str, Shape]:
     return found
 
 
+ALIKE = 0.97
+"""From this likeness on a file is of a family; SSD-1B and SDXL are alike by 0.7."""
+
+_PREFIXES = ("model.diffusion_model.", "diffusion_model.", "net.", "unet.", "transformer.",
+             "model.")
+
+
+def denoiser_prefix(shapes: Shapes) -> str:
+    """What stands before the denoiser's own names in a file."""
+    return next((one for one in _PREFIXES if any(name.startswith(one) for name in shapes)), "")
+
+
 def under(shapes: Shapes, prefix: str) -> Shapes:
     """The tensors below a prefix, without it."""
     return {name[len(prefix):]: one for name, one in shapes.items() if name.startswith(prefix)}
@@ -60,7 +72,19 @@ def likest(own: Shapes, component: str = "denoiser") -> list[Likeness]:
         for alike in _likenesses(one, own, len(matrices))
     ]
     best = max((one.share for one in found), default=0.0)
-    return [one for one in found if one.share == best]
+    ties = [one for one in found if one.share == best]
+    if len(ties) > 1:  # Sana 1.5 and Sana differ in their norms alone
+        vectors = sum(len(shape) == 1 for shape in own.values())
+        most = max(_vectors_alike(one, own, vectors) for one in ties)
+        ties = [one for one in ties if _vectors_alike(one, own, vectors) == most]
+    return ties
+
+
+def _vectors_alike(one: Likeness, own: Shapes, vectors: int) -> float:
+    """How alike the norms are; biases are in nobody's table."""
+    norms = [f"{name}.{module.parameter}" for name, module
+             in one.architecture.modules(one.tree).items() if len(module.weight) == 1]
+    return 2 * sum(name in own for name in norms) / max(1, len(norms) + vectors)
 
 
 def _matrices(own: Shapes) -> Mapping[str, Shape]:

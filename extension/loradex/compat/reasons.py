@@ -11,8 +11,9 @@ from loradex.compat.counting import Count
 from loradex.compat.families import Family, families_of
 from loradex.compat.matching import Case, Match
 from loradex.compat.model import OTHER, ModelDescription, describe_model
-from loradex.compat.refusal import families_of_detection, refusal, with_article
+from loradex.compat.refusal import families_of_detection, refusal
 from loradex.compat.refusal import not_a_network as no_network_error
+from loradex.compat.wording import with_article
 from loradex.errors import LoradexError
 
 Answer = Literal["fits", "partly", "no_effect", "unknown", "broken"]

@@ -10,6 +10,7 @@ from loradex.compat.detect import Detection, decide
 from loradex.compat.families import Family
 from loradex.compat.model import OTHER, ModelDescription, describe_model
 from loradex.compat.network import NetworkFacts, read_network
+from loradex.compat.wording import with_article
 from loradex.errors import IncompatibleNetworkError
 from loradex.keys.architecture import Architecture
 from loradex.keys.parse import ParsedFile
@@ -86,12 +87,6 @@ def _expected(model: ModelDescription, unless: str = "") -> str:
     repeated = bool(model.family) and model.feature == unless
     number = str(model.value) if repeated else f"{model.feature} {model.value}"
     return f"{title} ({number})"
-
-
-def with_article(title: str) -> str:
-    """The title with `a` or `an`, as it is spoken."""
-    spoken_vowel = title[:1] in "AEIOUaeiou" or title.startswith(("SD", "SS"))
-    return f"{'an' if spoken_vowel else 'a'} {title}"
 
 
 def _shortfall(count: Count) -> str:

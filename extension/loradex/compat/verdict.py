@@ -66,7 +66,7 @@ def verdict(
 def _without_counting(network: NetworkFacts, checkpoint: CheckpointFacts) -> Verdict | None:
     """The answer where there is nothing to count."""
     if network.parsed.not_a_lora:
-        return Verdict("no_effect", "high", (reasons.not_a_network(network.parsed.not_a_lora),))
+        return Verdict("no_effect", "high", (reasons.not_a_network(network.foreign),))
     if not network.facts:
         return Verdict("broken", "high", (reasons.NO_MODULES,))
     if len(network.problems) == len(network.facts):
