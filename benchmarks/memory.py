@@ -12,9 +12,18 @@ _INTERVAL = 0.002
 
 def rss_bytes() -> int:
     """Resident memory now; 0 where the system has no /proc."""
+    return _field("VmRSS")
+
+
+def peak_bytes() -> int:
+    """The highest resident memory of this process so far; 0 where the system has no /proc."""
+    return _field("VmHWM")
+
+
+def _field(name: str) -> int:
     if not _STATUS.exists():
         return 0
-    line = next(one for one in _STATUS.read_text().splitlines() if one.startswith("VmRSS"))
+    line = next(one for one in _STATUS.read_text().splitlines() if one.startswith(name))
     return int(line.split()[1]) * 1024
 
 

@@ -67,7 +67,7 @@ def launch(
     Raises:
         InputError: no port is free, or the address is not one of this machine.
     """
-    session = Session(settings)
+    session = Session(settings, live=True)
     runs = Runs(session)
     app = build(session, runs, checkpoint)
     _, url, _ = app.launch(

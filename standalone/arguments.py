@@ -10,6 +10,7 @@ from typing import NoReturn
 import loradex
 from loradex.errors import InputError
 
+from standalone.commands import COMMANDS
 from standalone.records import DEMO, GenerationRequest, Settings
 from standalone.samplers import AUTOMATIC
 
@@ -17,16 +18,18 @@ PROGRAM = "python -m standalone"
 DEFAULT_PORT = 7861
 """One above the WebUI's, so that both can run."""
 
-_COMMANDS = f"""\
-commands:
-  (none)                start the app in the browser
-  generate              make pictures from a prompt and write them as PNG
-
-'{PROGRAM} generate --help' describes a command.
-"""
-_APP_USAGE = f"{PROGRAM} [options]\n       {PROGRAM} generate PROMPT [options]"
+_ALL = {
+    "(none)": "start the app in the browser",
+    "generate": "make pictures from a prompt and write them as PNG",
+    **COMMANDS,
+}
+_COMMANDS = (
+    "commands:\n" + "".join(f"  {name:12}{about}\n" for name, about in _ALL.items())
+    + f"\n'{PROGRAM} COMMAND --help' describes a command.\n"
+)
+_APP_USAGE = f"{PROGRAM} [options]\n       {PROGRAM} COMMAND ... [options]"
 _GENERATE_USAGE = f"{PROGRAM} generate PROMPT [options]"
-_EXIT_CODES = """\
+EXIT_CODES = """\
 exit codes:
   0  done    2  bad input, told in one line    130  stopped    1  a fault of Loradex
 """
@@ -39,7 +42,7 @@ class Parser(argparse.ArgumentParser):
         raise InputError("arguments", message, "", f"'{self.prog} --help' lists them.")
 
 
-class _Formatter(argparse.RawDescriptionHelpFormatter):
+class Formatter(argparse.RawDescriptionHelpFormatter):
     """The same 80 columns on every terminal, so that docs/cli.md can be compared."""
 
     def __init__(self, prog: str) -> None:
@@ -48,7 +51,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 def app_parser() -> Parser:
     parser = Parser(
-        PROGRAM, usage=_APP_USAGE, formatter_class=_Formatter, allow_abbrev=False,
+        PROGRAM, usage=_APP_USAGE, formatter_class=Formatter, allow_abbrev=False,
         description="Stable Diffusion with exact LoRAs, without a WebUI.", epilog=_COMMANDS,
     )
     parser.add_argument("--version", action="version", version=f"Loradex {loradex.__version__}")
@@ -63,8 +66,8 @@ def app_parser() -> Parser:
 
 def generate_parser() -> Parser:
     parser = Parser(
-        f"{PROGRAM} generate", usage=_GENERATE_USAGE, formatter_class=_Formatter,
-        allow_abbrev=False, epilog=_EXIT_CODES,
+        f"{PROGRAM} generate", usage=_GENERATE_USAGE, formatter_class=Formatter,
+        allow_abbrev=False, epilog=EXIT_CODES,
         description="Make pictures from a prompt and write them as PNG with their infotext.",
     )
     parser.add_argument("prompt", metavar="PROMPT",

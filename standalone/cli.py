@@ -1,4 +1,4 @@
-"""The command line: `python -m standalone` and `python -m standalone generate`."""
+"""The command line: `python -m standalone`, `generate` and the commands of the catalog."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 from loradex.errors import CancelledError, InputError, LoradexError
 
 from standalone.arguments import parse, request_of, settings_of
+from standalone.commands import COMMANDS, command
 from standalone.records import GenerationResult, Progress
 
 log = logging.getLogger(__name__)
@@ -25,8 +26,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code says how it went."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        command, arguments = parse(words)
-        return _generate(arguments) if command == "generate" else _start_app(arguments)
+        if words[:1] and words[0] in COMMANDS:
+            return _run_command(words[0], words[1:])
+        name, arguments = parse(words)
+        return _generate(arguments) if name == "generate" else _start_app(arguments)
     except SystemExit as stop:  # --help and --version
         return int(stop.code or 0)
     except (CancelledError, KeyboardInterrupt):
@@ -41,6 +44,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         logging.basicConfig(format="%(message)s")
         log.exception("error: a fault of Loradex; please report it with the lines below")
         return FAULT
+
+
+def _run_command(name: str, words: Sequence[str]) -> int:
+    module = command(name)
+    code: int = module.run(module.parser().parse_args(words))
+    return code
 
 
 def _refuse(error: LoradexError, as_json: bool) -> int:
@@ -73,9 +82,12 @@ def _generate(arguments: argparse.Namespace) -> int:
 
     session = Session(settings_of(arguments))
     silent = arguments.quiet
-    with _Bar(silent) as bar:
-        result = session.generate(
-            request_of(arguments), bar.update, threading.Event(), arguments.out)
+    try:
+        with _Bar(silent) as bar:
+            result = session.generate(
+                request_of(arguments), bar.update, threading.Event(), arguments.out)
+    finally:
+        session.close()
     if arguments.json:
         print(json.dumps(as_json_object(result), ensure_ascii=False))
     else:

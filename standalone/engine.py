@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from loradex.catalog.folder_networks import NetworkSource
 from loradex.errors import InputError, NetworkError
 from loradex.manager import LoraManager
 from loradex.networks.model import bind_diffusers
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 class LoadedEngine:
     """One checkpoint with the networks that are on it."""
 
-    def __init__(self, model: LoadedModel, roots: tuple[Path, ...]) -> None:
+    def __init__(self, model: LoadedModel, networks: NetworkSource) -> None:
         self.checkpoint = model.checkpoint
         self._model = model
         self._previewer = Previewer(model)
-        self._manager = _bound_manager(model, roots)
+        self._manager = _bound_manager(model, networks)
         self._hashes = NetworkHashes()
 
     def run(
@@ -111,14 +111,14 @@ class LoadedEngine:
         return GeneratedImage(image, sampling.seed, text, path)
 
 
-def load_engine(checkpoint: str, settings: Settings, roots: tuple[Path, ...]) -> LoadedEngine:
+def load_engine(checkpoint: str, settings: Settings, networks: NetworkSource) -> LoadedEngine:
     """Load a checkpoint on the device that the settings mean."""
     device = pick_device(settings.device)
-    return LoadedEngine(load_checkpoint(checkpoint, device, settings.dtype), roots)
+    return LoadedEngine(load_checkpoint(checkpoint, device, settings.dtype), networks)
 
 
-def _bound_manager(model: LoadedModel, roots: tuple[Path, ...]) -> LoraManager:
+def _bound_manager(model: LoadedModel, networks: NetworkSource) -> LoraManager:
     encoders = [encoder.model for encoder in model.text_encoders]
-    manager = LoraManager(roots)
+    manager = LoraManager(source=networks)
     manager.bind(bind_diffusers(model.unet, encoders, model.title))
     return manager

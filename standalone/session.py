@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from loradex.errors import InputError, LoradexError
 from loradex.prompts.tags import LoraTag, extract_tags, foreign_tags
 
+from standalone.catalogs import Catalogs
+from standalone.folders import lora_roots
 from standalone.limits import check_output, check_request
 from standalone.records import (
     DEMO,
@@ -24,7 +26,8 @@ from standalone.records import (
 )
 
 if TYPE_CHECKING:
-    from loradex.catalog.names import NetworkFile
+    from loradex.catalog.catalog import Catalog
+    from loradex.catalog.scan import NetworkFile
 
     from standalone.engine import LoadedEngine
 
@@ -58,8 +61,10 @@ class _Job:
 class Session:
     """Runs requests; safe to call from several threads, which then wait for each other."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, live: bool = False) -> None:
+        """With `live` the folders are watched and files are hashed while nothing is generated."""
         self.settings = settings or Settings()
+        self.catalogs = Catalogs(self.settings.home, live=live)
         self._lock = threading.Lock()
         self._engine: LoadedEngine | None = None
 
@@ -82,15 +87,18 @@ class Session:
         say = _Reporter(on_progress, request)
         self._wait_for_turn(say, cancelled)
         try:
-            return self._run(job, say, cancelled)
+            with self.catalogs.paused():
+                return self._run(job, say, cancelled)
         finally:
             self._lock.release()
 
     def networks(self, checkpoint: str = DEMO) -> tuple[NetworkFile, ...]:
         """The networks that tags can name while `checkpoint` is used."""
-        from loradex.catalog.names import scan_networks
+        return self.catalog(checkpoint).files()
 
-        return scan_networks(self.lora_roots(checkpoint))
+    def catalog(self, checkpoint: str = DEMO) -> Catalog:
+        """What is known of the networks that tags can name while `checkpoint` is used."""
+        return self.catalogs.of(self.lora_roots(checkpoint))
 
     def checkpoints(self) -> tuple[str, ...]:
         """What can be named as a checkpoint without typing a path: the demo and what is found."""
@@ -100,18 +108,13 @@ class Session:
 
     def lora_roots(self, checkpoint: str = DEMO) -> tuple[Path, ...]:
         """The given LoRA folders, else the demo's (with the demo) and `models/Lora`."""
-        from standalone.demo import DEMO_LORAS
-
-        if self.settings.lora_dirs:
-            return self.settings.lora_dirs
-        roots = [DEMO_LORAS] if checkpoint == DEMO else []
-        usual = Path("models/Lora")
-        return (*roots, usual) if usual.is_dir() else tuple(roots)
+        return lora_roots(checkpoint, self.settings.lora_dirs)
 
     def close(self) -> None:
         """Take every LoRA off and let the checkpoint go; waits for a running generation."""
         with self._lock:
             self._drop()
+        self.catalogs.close()
 
     def _check(self, request: GenerationRequest, out: Path | None) -> _Job:
         """All checks that need no model, in the order in which a user would fix them."""
@@ -166,8 +169,7 @@ class Session:
             # Dropped first: two checkpoints would not fit into the memory of many machines.
             self._drop()
             say.message(f"Loading {checkpoint}")
-            self._engine = load_engine(
-                checkpoint, self.settings, self.lora_roots(checkpoint))
+            self._engine = load_engine(checkpoint, self.settings, self.catalog(checkpoint))
         return self._engine
 
     def _drop(self) -> None:

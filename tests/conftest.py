@@ -40,6 +40,15 @@ def only_loopback() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The index of each set of folders goes where this run's files go, not to the user's own."""
+    home = tmp_path_factory.mktemp("loradex-home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LORADEX_HOME", str(home))
+        yield home
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from loradex.catalog.names import NetworkFile, NetworkIndex, scan_networks
+from loradex.catalog.folder_networks import FolderNetworks, NetworkSource
+from loradex.catalog.scan import NetworkFile
 from loradex.errors import InputError, LoradexError, NetworkNotFoundError
 from loradex.prompts.tags import LoraTag
 
@@ -34,21 +35,23 @@ class _Use:
 
 
 class LoraManager:
-    """Networks of some folders on one model at a time."""
+    """Networks of some folders on one model at a time.
 
-    def __init__(self, roots: Sequence[Path], cache_bytes: int = CACHE_BYTES) -> None:
-        self.roots = tuple(roots)
+    `source` finds files by name, a catalog for one; without it the folders are looked through.
+    """
+
+    def __init__(
+        self, roots: Sequence[Path] = (), cache_bytes: int = CACHE_BYTES,
+        source: NetworkSource | None = None,
+    ) -> None:
+        self._source = source or FolderNetworks(roots)
         self._lock = threading.RLock()
-        self._index: NetworkIndex | None = None
         self._cache = _Cache(cache_bytes)
         self._patcher: Patcher | None = None
 
     def files(self) -> tuple[NetworkFile, ...]:
-        """Every network file below the roots, read anew."""
-        with self._lock:
-            found = scan_networks(self.roots)
-            self._index = NetworkIndex(found, ", ".join(str(root) for root in self.roots))
-            return found
+        """Every network file that a tag can name."""
+        return self._source.files()
 
     def resolve(self, name: str) -> NetworkFile:
         """The file that a name means, as it is on disk now.
@@ -57,12 +60,7 @@ class LoraManager:
             NetworkNotFoundError: no file has that name; the folders were looked through again.
             AmbiguousNameError: several files have it.
         """
-        with self._lock:
-            try:
-                return _as_on_disk(self._known(name))
-            except (FileNotFoundError, NetworkNotFoundError):
-                self.files()
-                return _as_on_disk(self._known(name))
+        return _as_on_disk(self._source.resolve(name))
 
     def load(self, file: NetworkFile) -> Network:
         """The network of a file; a file that was replaced in its place is read again."""
@@ -110,12 +108,6 @@ class LoraManager:
         with self._lock:
             self._let_go()
             self._cache.clear()
-
-    def _known(self, name: str) -> NetworkFile:
-        if self._index is None:
-            self.files()
-        assert self._index is not None
-        return self._index.resolve(name)
 
     def _find(self, tag: LoraTag, strict: bool) -> _Use:
         begun = time.perf_counter()
@@ -168,7 +160,11 @@ class _Cache:
 
 
 def _as_on_disk(file: NetworkFile) -> NetworkFile:
-    stat = file.path.stat()
+    """With the size and time of this moment, so that a replaced file is loaded anew."""
+    try:
+        stat = file.path.stat()
+    except FileNotFoundError:
+        raise NetworkNotFoundError(file.name) from None
     return replace(file, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
-from loradex.catalog.names import NetworkIndex
+from loradex.catalog.records import Entry
 from loradex.errors import LoradexError
 from loradex.files.header import read_header
 
@@ -15,7 +15,6 @@ from standalone.records import DEMO
 from standalone.samplers import AUTOMATIC, resolve_sampler
 from standalone.session import Session
 
-TRIGGER = "modelspec.trigger_phrase"
 USUAL_SIDE, SDXL_SIDE = 512, 1024
 DEMO_PROMPTS = ("a large red circle on a blue background", "a white ring on a blue background")
 DEMO_CFG, USUAL_CFG = 5.0, 7.0
@@ -32,29 +31,34 @@ def checkpoint_choices(session: Session) -> list[tuple[str, str]]:
 
 def network_choices(session: Session, checkpoint: str) -> list[str]:
     """The shortest name of each network that a tag can use with this checkpoint."""
-    index = NetworkIndex(session.networks(checkpoint))
-    return sorted((index.short_name(file) for file in index.files), key=str.casefold)
+    names = session.catalog(checkpoint).names
+    return sorted((names.short_name(file) for file in names.files), key=str.casefold)
 
 
 def about_network(session: Session, checkpoint: str, name: str | None) -> str:
-    """What the file says of itself in one line; the fault where it cannot be read."""
+    """What is known of a network in one line; the fault where it cannot be used."""
     if not name:
         return "None found: put files into models/Lora."
     try:
-        metadata = _metadata(session, checkpoint, name)
+        entry = session.catalog(checkpoint).entry(name)
     except LoradexError as error:
         return str(error)
-    trigger = metadata.get(TRIGGER, "")
-    title = metadata.get("modelspec.title") or metadata.get("ss_output_name") or name
-    return f"{title} · trigger words: {trigger}" if trigger else title
+    return " · ".join(_facts(entry, name))
 
 
-def _metadata(session: Session, checkpoint: str, name: str) -> Mapping[str, str]:
-    """A pickle has none that could be read without opening it."""
-    file = NetworkIndex(session.networks(checkpoint)).resolve(name)
-    if file.path.suffix.lower() != ".safetensors":
-        return {}
-    return read_header(file.path).metadata
+def _facts(entry: Entry, name: str) -> Iterator[str]:
+    facts, summary = entry.facts, entry.summary
+    if facts.fault:
+        yield f"{entry.file.path.name}: {facts.fault.message} {facts.fault.next_step}"
+        return
+    yield summary.title or name
+    family = entry.family or " or ".join(facts.candidates)
+    kind = f"{family} {next(iter(facts.types), '')}".strip()
+    yield f"{kind}, rank {facts.rank}" if facts.rank else kind
+    if summary.preferred_strength:
+        yield f"strength {summary.preferred_strength:g}"
+    if summary.trigger_words:
+        yield f"trigger words: {', '.join(summary.trigger_words)}"
 
 
 def schedule_choices(sampler: str) -> list[str]:
@@ -67,11 +71,10 @@ def starting_prompts(session: Session, checkpoint: str) -> list[str]:
     if checkpoint != DEMO:
         return []
     for name in network_choices(session, checkpoint):
-        try:
-            trigger = _metadata(session, checkpoint, name).get(TRIGGER, "")
-        except LoradexError:
-            continue  # the picker tells its fault
-        words = ", ".join(part for part in (DEMO_PROMPTS[-1], trigger) if part)
+        entry = session.catalog(checkpoint).entry(name)
+        if entry.facts.fault:
+            continue  # the picker tells it
+        words = ", ".join((DEMO_PROMPTS[-1], *entry.summary.trigger_words))
         # The tag in front: Gradio cuts long examples.
         return [*DEMO_PROMPTS, f"<lora:{name}:1> {words}"]
     return list(DEMO_PROMPTS)

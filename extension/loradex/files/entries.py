@@ -94,7 +94,8 @@ def read_metadata(value: Any) -> dict[str, str]:
         if not isinstance(text, str):
             found = f"the metadata '{clip(key)}' is a JSON {_json_type(text)}"
             raise Fault("metadata-not-text", found, "text")
-        _check_text(text, f"the metadata '{clip(key)}'")
+        if not _is_text(text):
+            raise _broken_text(f"the metadata '{clip(key)}'")
     return value
 
 
@@ -145,11 +146,23 @@ def _count(shape: tuple[int, ...]) -> int:
 
 
 def _check_text(text: str, what: str) -> None:
+    if not _is_text(text):
+        raise _broken_text(what)
+
+
+def _is_text(text: str) -> bool:
     """JSON escapes can spell half of a surrogate pair, which no file or terminal can print."""
+    if text.isascii():
+        return True
     try:
         text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        raise _wrong(f"{what} holds a broken character", "Unicode text") from error
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _broken_text(what: str) -> Fault:
+    return _wrong(f"{what} holds a broken character", "Unicode text")
 
 
 def _wrong(found: str, expected: str) -> Fault:

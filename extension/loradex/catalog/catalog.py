@@ -1,0 +1,198 @@
+"""The catalog of some folders: one object that lists, finds, watches, hashes and organises."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+from loradex.catalog import details
+from loradex.catalog.background import Background
+from loradex.catalog.details import Details
+from loradex.catalog.hashing import Hasher
+from loradex.catalog.inspect import Inspector
+from loradex.catalog.journal import Journal
+from loradex.catalog.listeners import Listener, Listeners
+from loradex.catalog.names import NetworkIndex
+from loradex.catalog.organise import Organiser
+from loradex.catalog.reconcile import Progress, reconcile
+from loradex.catalog.records import Change, Entry, Page, Query
+from loradex.catalog.scan import NetworkFile
+from loradex.catalog.store import Store
+from loradex.catalog.updates import Known
+from loradex.catalog.watch import WatchStatus
+from loradex.compat.checkpoint import CheckpointFacts
+from loradex.errors import NetworkNotFoundError
+
+DATABASE = "catalog.sqlite"
+JOURNAL = "journal.jsonl"
+
+
+class Catalog:
+    """Every network file below some folders, kept true between `start` and `close`.
+
+    `home` is the folder of the index, of the user's stars and tags and of the journal; without
+    one all of it lives in memory. Safe to use from several threads. Nothing is looked at before
+    it is asked for: a catalog that was used before lists at once what it knew, and `refresh`
+    makes the list true.
+    """
+
+    def __init__(self, roots: Sequence[Path], home: Path | None = None) -> None:
+        self.roots = tuple(root.absolute() for root in roots)
+        self.home = home
+        self.store = Store.open(None if home is None else home / DATABASE)
+        self.inspector = Inspector()
+        self.organiser = Organiser(
+            self.store, self.roots, Journal(None if home is None else home / JOURNAL),
+            inspect=self.inspector.inspect, on_changes=self._tell,
+        )
+        self.hasher = Hasher(self.store, on_hashed=self._tell_hashed)
+        self._listeners = Listeners()
+        self._turn = threading.Lock()
+        self._index: NetworkIndex | None = None
+        self._background: Background | None = None
+
+    def close(self) -> None:
+        """Ends all threads and writes what waits to be written."""
+        self.stop()
+        self.hasher.stop()
+        self.store.close()
+
+    def __enter__(self) -> Catalog:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- keeping it true
+
+    def start(self, *, watch: bool = True, hashing: bool = True) -> None:
+        """Looks through the folders, watches them and hashes, all in the background."""
+        if self._background is None:
+            self._background = Background(
+                self.roots, self.refresh, self.hasher, watch=watch, hashing=hashing)
+
+    def stop(self) -> None:
+        """Ends what `start` began; the list stays as it is."""
+        background, self._background = self._background, None
+        if background is not None:
+            background.stop()
+
+    def refresh(
+        self, paths: Collection[Path] | None = None, on_progress: Progress | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> tuple[Change, ...]:
+        """Makes the list true now: all of it, or only what lies at `paths`."""
+        with self._turn:
+            changes = reconcile(
+                self.store, self.roots, self.inspector.inspect, paths, on_progress, cancelled)
+        self._tell(changes)
+        return changes
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """From now on `listener` hears every change; the result ends that."""
+        return self._listeners.add(listener)
+
+    def watch_status(self) -> WatchStatus:
+        """Whether changes are noticed by themselves, and how."""
+        if self._background is None:
+            return WatchStatus("off", "it was not started", self.roots)
+        return self._background.watch_status()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the surfaces on what is not as it should be."""
+        return self.store.notes
+
+    # -- asking it
+
+    def page(self, query: Query) -> Page:
+        return self.store.page(query)
+
+    def entries(self, query: Query) -> Iterator[Entry]:
+        return self.store.entries(query)
+
+    def files(self) -> tuple[NetworkFile, ...]:
+        """Every file that can be named in a prompt."""
+        return self.names.files
+
+    def resolve(self, name: str) -> NetworkFile:
+        """The file that a name means, looked for on the disk where the list does not have it.
+
+        Raises:
+            NetworkNotFoundError: no file has that name; the folders were looked through again.
+            AmbiguousNameError: several files have it.
+        """
+        try:
+            found = self.names.resolve(name)
+            if found.path.exists():
+                return found
+        except NetworkNotFoundError:
+            pass
+        self.refresh()
+        return self.names.resolve(name)
+
+    def entry(self, name: str) -> Entry:
+        """The entry that a name means; raises as `resolve` does."""
+        file = self.resolve(name)
+        found = self.store.find(file.root, file.id)
+        if found is None:
+            raise NetworkNotFoundError(name)
+        return found
+
+    def details(self, entry: Entry) -> Details:
+        """Everything about one entry; its file is read now."""
+        return details.details_of(entry)
+
+    def metadata(self, entry: Entry) -> Mapping[str, str]:
+        """The metadata of an entry's header; its file is read now."""
+        return details.metadata_of(entry)
+
+    def judge(self, checkpoint: CheckpointFacts) -> str:
+        """Works out what fits a checkpoint, once per structure, and returns its id for queries."""
+        identity = _identity(checkpoint)
+        answers = {
+            profile: details.judge(entry, checkpoint).answer
+            for profile, entry in self.store.profiles(identity).items()
+        }
+        self.store.set_verdicts(identity, answers)
+        return identity
+
+    @property
+    def names(self) -> NetworkIndex:
+        """Names as prompts use them, of every file that is there."""
+        index = self._index
+        if index is None:
+            rows = self.store.known(self.roots).values()
+            files = [_file(row) for row in rows if row.presence == "present"]
+            searched = ", ".join(str(root) for root in self.roots)
+            index = self._index = NetworkIndex(sorted(files, key=lambda one: one.id), searched)
+        return index
+
+    def _tell(self, changes: tuple[Change, ...]) -> None:
+        if any(change.kind not in ("hashed", "user", "described") for change in changes):
+            self._index = None
+        self._listeners.tell(changes)
+
+    def _tell_hashed(self, key: int, _: object) -> None:
+        entry = self.store.get(key)
+        if entry is not None:
+            self._listeners.tell([Change("hashed", key, entry.file.id)])
+
+
+def _identity(checkpoint: CheckpointFacts) -> str:
+    """A checkpoint by its place and state: a file that is replaced is judged anew."""
+    path = Path(checkpoint.path)
+    marker = path / "model_index.json" if path.is_dir() else path
+    stamp = marker.stat().st_mtime_ns if marker.exists() else 0
+    return f"{path.absolute()}|{stamp}"
+
+
+def _file(row: Known) -> NetworkFile:
+    size, mtime_ns, inode, ctime_ns = row.stamp
+    path = row.path
+    return NetworkFile(row.id, path.stem, path, Path(row.root), size, mtime_ns, inode, ctime_ns)

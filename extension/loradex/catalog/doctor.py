@@ -1,0 +1,67 @@
+"""What is wrong with files, in words: header faults, damaged notes, duplicates, sick tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from loradex.catalog.duplicates import duplicate_notes
+from loradex.catalog.inspect import Inspector, note_of
+from loradex.catalog.records import Entry, FaultNote
+from loradex.catalog.scan import NetworkFile
+from loradex.errors import LoradexError
+from loradex.files.deep import deep_check
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong, and what can be done about it."""
+
+    code: str
+    message: str
+    next_step: str = ""
+
+
+def examine(
+    entries: Sequence[Entry], *, deep: bool = False
+) -> Iterator[tuple[Entry, tuple[Finding, ...]]]:
+    """Every entry with its findings, the worst first; with `deep` every tensor is read."""
+    doubles = duplicate_notes(entries)
+    for entry in entries:
+        yield entry, _findings(entry, doubles, deep=deep)
+
+
+def examine_file(
+    file: NetworkFile, inspector: Inspector, *, deep: bool = False
+) -> tuple[Finding, ...]:
+    """The findings of a file that is in no catalog."""
+    found = inspector.inspect(file)
+    return _findings(Entry(0, file, "present", found.facts, found.summary), {}, deep=deep)
+
+
+def _findings(
+    entry: Entry, doubles: Mapping[int, FaultNote], *, deep: bool
+) -> tuple[Finding, ...]:
+    facts = entry.facts
+    found = [] if facts.fault is None else [_finding(facts.fault)]
+    if deep and facts.fault is None:
+        found.extend(_deep(entry))
+    if entry.key in doubles:
+        found.append(_finding(doubles[entry.key]))
+    found.extend(
+        Finding("broken-sidecar", problem, "Correct the file or move it away.")
+        for problem in entry.summary.problems
+    )
+    return tuple(found)
+
+
+def _deep(entry: Entry) -> Iterator[Finding]:
+    try:
+        for one in deep_check(entry.file.path):
+            yield Finding(one.code, one.message, one.next_step)
+    except LoradexError as error:
+        yield _finding(note_of(error))
+
+
+def _finding(note: FaultNote) -> Finding:
+    return Finding(note.code, note.message, note.next_step)

@@ -1,0 +1,166 @@
+"""The actions of `organise`, one entry each: what it takes and who does it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from loradex.catalog.catalog import Catalog
+from loradex.catalog.duplicates import find_duplicates
+from loradex.catalog.operations import Operation
+from loradex.catalog.records import Query
+from loradex.errors import InputError
+
+from standalone.commands.tables import size_text
+
+Result = Operation | Sequence[Operation | dict[str, Any]]
+Add = Callable[[argparse.ArgumentParser], None]
+
+
+class Action(NamedTuple):
+    """One word after `organise`."""
+
+    words: str
+    about: str
+    add: Add
+    run: Callable[[Catalog, argparse.Namespace], Result]
+    changes: bool = True
+    """Whether it changes anything, and so knows `--dry-run`."""
+
+
+def _keys(catalog: Catalog, arguments: argparse.Namespace) -> list[int]:
+    return [catalog.entry(name).key for name in arguments.networks]
+
+
+def _networks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("networks", nargs="+", metavar="LORA", help="a name as in <lora:NAME>")
+
+
+def _one_network(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("networks", nargs=1, metavar="LORA", help="a name as in <lora:NAME>")
+
+
+def _nothing(_: argparse.ArgumentParser) -> None:
+    pass
+
+
+def _add_move(parser: argparse.ArgumentParser) -> None:
+    _networks(parser)
+    parser.add_argument("--to", required=True, metavar="FOLDER",
+                        help="a folder below the LoRA folder, made if it is not there; '' is the "
+                             "LoRA folder itself")
+
+
+def _move(catalog: Catalog, arguments: argparse.Namespace) -> Result:
+    return catalog.organiser.move(
+        _keys(catalog, arguments), arguments.to, dry_run=arguments.dry_run)
+
+
+def _add_rename(parser: argparse.ArgumentParser) -> None:
+    _one_network(parser)
+    parser.add_argument("name", metavar="NAME", help="the new name, without the suffix")
+
+
+def _rename(catalog: Catalog, arguments: argparse.Namespace) -> Result:
+    (key,) = _keys(catalog, arguments)
+    return catalog.organiser.rename(key, arguments.name, dry_run=arguments.dry_run)
+
+
+def _trash(catalog: Catalog, arguments: argparse.Namespace) -> Result:
+    return catalog.organiser.trash(_keys(catalog, arguments), dry_run=arguments.dry_run)
+
+
+def _add_edit(parser: argparse.ArgumentParser) -> None:
+    _networks(parser)
+    add = parser.add_argument
+    add("--tag", action="append", default=[], metavar="TAG", help="add a tag; repeatable")
+    add("--untag", action="append", default=[], metavar="TAG", help="remove a tag; repeatable")
+    add("--favourite", action=argparse.BooleanOptionalAction, help="give or take the star")
+    add("--rating", type=int, metavar="N", help="0 to 10")
+    add("--notes", metavar="TEXT", help="your own notes")
+    add("--family", metavar="ID",
+        help="your own word on the base model: it always wins; '' takes it back")
+
+
+def _edit(catalog: Catalog, arguments: argparse.Namespace) -> Result:
+    given = {
+        "favourite": arguments.favourite, "rating": arguments.rating, "notes": arguments.notes,
+        "family": arguments.family, "add_tags": arguments.tag or None,
+        "remove_tags": arguments.untag or None,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    if not changes:
+        raise InputError("organise edit", "nothing to change was given", "--tag, --rating ...")
+    keys = _keys(catalog, arguments)
+    return catalog.organiser.edit(keys, dry_run=arguments.dry_run, **changes)
+
+
+_DESCRIPTIONS = {
+    "description": ("--description", "a description"),
+    "activation text": ("--trigger-words", "what the prompt needs for it"),
+    "negative text": ("--negative-text", "what the negative prompt needs"),
+    "preferred weight": ("--preferred-strength", "the strength to begin with"),
+    "notes": ("--webui-notes", "the WebUI's notes"),
+}
+
+
+def _add_describe(parser: argparse.ArgumentParser) -> None:
+    _one_network(parser)
+    for key, (option, about) in _DESCRIPTIONS.items():
+        kind = float if key == "preferred weight" else str
+        parser.add_argument(option, type=kind, dest=key, metavar="X" if kind is float else "TEXT",
+                            help=f"{about} ('{key}' in the WebUI)")
+
+
+def _describe(catalog: Catalog, arguments: argparse.Namespace) -> Result:
+    given = {key: getattr(arguments, key) for key in _DESCRIPTIONS}
+    changes = {key: value for key, value in given.items() if value is not None}
+    if not changes:
+        raise InputError("organise describe", "nothing to write was given", "--trigger-words ...")
+    (key,) = _keys(catalog, arguments)
+    return catalog.organiser.describe(key, changes, dry_run=arguments.dry_run)
+
+
+def _add_undo(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("operation", nargs="?", metavar="ID", help="default: the last one")
+
+
+def _undo(catalog: Catalog, arguments: argparse.Namespace) -> Result:
+    return catalog.organiser.undo(arguments.operation, dry_run=arguments.dry_run)
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--limit", type=int, default=100, metavar="N",
+                        help="the last N (default: 100)")
+
+
+def _history(catalog: Catalog, arguments: argparse.Namespace) -> Result:
+    return catalog.organiser.history(arguments.limit)
+
+
+def _duplicates(catalog: Catalog, _: argparse.Namespace) -> Result:
+    groups = find_duplicates(catalog.entries(Query(limit=None)))
+    return [
+        {
+            "kind": group.kind, "wasted": size_text(group.wasted_bytes),
+            "keep": group.keep.file.id, "because": group.reason,
+            "files": ", ".join(entry.file.id for entry in group.entries),
+        }
+        for group in groups
+    ]
+
+
+ACTIONS = {
+    "move": Action("LORA [LORA ...] --to FOLDER", "move into a folder", _add_move, _move),
+    "rename": Action("LORA NAME", "give another name", _add_rename, _rename),
+    "trash": Action("LORA [LORA ...]", "put into the system's trash", _networks, _trash),
+    "edit": Action("LORA [LORA ...]", "set tags, star, rating, notes or family", _add_edit, _edit),
+    "describe": Action("LORA", "write the WebUI's NAME.json beside a file", _add_describe,
+                       _describe),
+    "undo": Action("[ID]", "take an operation back", _add_undo, _undo),
+    "history": Action("", "list the operations", _add_history, _history, changes=False),
+    "duplicates": Action("", "list files that are there more than once", _nothing, _duplicates,
+                         changes=False),
+}
+"""All actions in the order of the help."""

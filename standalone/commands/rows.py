@@ -1,0 +1,57 @@
+"""Entries of the catalog as plain data: the fields that `--json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from loradex.catalog.records import Entry, FileFacts
+
+
+def entry_row(entry: Entry, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """One file; what is not known is null."""
+    file, summary, user = entry.file, entry.summary, entry.user
+    row: dict[str, Any] = {
+        "path": str(file.path), "id": file.id, "name": file.name, "root": str(file.root),
+        "presence": entry.presence,
+        **facts_row(entry.facts),
+        "trigger_words": list(summary.trigger_words),
+        "preferred_strength": summary.preferred_strength,
+        "sha256": entry.sha256 or None, "tensor_sha256": entry.tensor_sha256 or None,
+        "size_bytes": file.size, "modified": _time(file.mtime_ns),
+        "title": summary.title, "description": summary.description, "notes": summary.notes,
+        "base_model": summary.base_model, "preview": summary.preview or None,
+        "tags": sorted({*summary.tags, *user.tags}), "favourite": user.favourite,
+        "rating": user.rating, "sources": dict(summary.sources),
+        "problems": list(summary.problems),
+    }
+    if user.family:
+        row.update(family=user.family, confidence="user")
+    if entry.verdict:
+        row["verdict"] = entry.verdict
+    if metadata is not None:
+        row["metadata"] = dict(metadata)
+    return row
+
+
+def facts_row(facts: FileFacts) -> dict[str, Any]:
+    """What the bytes of a file say."""
+    fault = facts.fault
+    return {
+        "status": facts.status, "fault": fault.code if fault else None,
+        "message": fault.message if fault else None,
+        "next_step": fault.next_step if fault else None,
+        "kind": facts.kind or None, "family": facts.family or None,
+        "variant": facts.variant or None, "candidates": list(facts.candidates),
+        "confidence": facts.confidence, "evidence": list(facts.evidence),
+        "layouts": dict(facts.layouts), "types": dict(facts.types), "rank": facts.rank,
+        "ranks": {str(rank): count for rank, count in facts.ranks.items()},
+        "components": {name: {"modules": count} for name, count in facts.components.items()},
+        "embeddings": list(facts.embeddings),
+    }
+
+
+def _time(ns: int) -> str:
+    """Local clocks differ; JSON gets UTC."""
+    return datetime.fromtimestamp(ns / 1e9, timezone.utc).isoformat(timespec="seconds")
