@@ -4,7 +4,8 @@ LoradexError
 ├── FileError                     a file is not what it should be
 │   ├── HeaderError               the header of a model file cannot be read
 │   │   └── IncompleteFileError   the file is shorter than its own header says
-│   └── UnsafeFileError           a pickle that wants to run code
+│   ├── UnsafeFileError           a pickle that wants to run code
+│   └── SidecarError              a sidecar cannot be written and was left alone
 ├── NetworkError                  a network cannot be used
 │   ├── NetworkNotFoundError      no file of that name; the nearest names are offered
 │   ├── AmbiguousNameError        several files of that name; the shortest unique names are offered
@@ -78,6 +79,12 @@ class UnsafeFileError(FileError):
     """A pickle that names something other than tensors and plain containers."""
 
     code = "unsafe-pickle"
+
+
+class SidecarError(FileError):
+    """A sidecar is another tool's, damaged or locked: it was left alone."""
+
+    code = "sidecar"
 
 
 class NetworkError(LoradexError):
