@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from loradex.catalog.records import FileFacts, Summary
 from loradex.catalog.scan import NetworkFile
 from loradex.catalog.store import Put
+from loradex.catalog.upkeep import _has_unindexed
 
 ROOT = Path("/models/Lora")
 
@@ -30,3 +32,18 @@ def fill(store, *ids, **more):
     """Adds files and returns their keys in order."""
     changes = store.apply([a_put(each, **more) for each in ids])
     return [change.key for change in changes]
+
+
+def indexed(store):
+    """Brings the words of all rows into the index of words now."""
+    while store._upkeep._index():
+        pass
+    assert not store._database.read(_has_unindexed)
+
+
+def until(done, seconds=10.0):
+    """Waits until something is so."""
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.005)

@@ -115,7 +115,8 @@ class Store:
         if not updates:
             return ()
         changes = self._database.write(lambda c: apply_updates(c, updates, time.time_ns()))
-        self._upkeep.after_changes(changes)
+        if changes:
+            self._upkeep.after_changes()
         return changes
 
     # -- lists
@@ -197,7 +198,7 @@ class Store:
 
         user, records = self._database.write(write)
         self._upkeep.remember(records)
-        self._upkeep.after_user_change()
+        self._upkeep.after_changes()
         return user
 
     # -- hashes
@@ -211,7 +212,7 @@ class Store:
     def set_hashes(self, key: int, stamp: Stamp, hashes: FileHashes) -> bool:
         """Stores hashes; False and nothing stored where the file is no longer of that stamp."""
         kept = self._database.write(lambda c: hash_rows.keep(c, key, stamp, hashes))
-        self._upkeep.after_user_change()
+        self._upkeep.after_changes()
         return kept
 
     def set_unreadable(self, key: int, stamp: Stamp) -> None:

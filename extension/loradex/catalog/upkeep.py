@@ -13,7 +13,6 @@ from typing import Any
 from loradex.catalog import export, pending, user_rows
 from loradex.catalog.keeper import Keeper
 from loradex.catalog.lifetime import Lifetime
-from loradex.catalog.records import Change
 from loradex.catalog.recover import has_full_text
 
 log = logging.getLogger(__name__)
@@ -63,12 +62,9 @@ class Upkeep:
         if self._file and self._database.read(_is_unexported):
             self._export()
 
-    def after_changes(self, changes: Sequence[Change]) -> None:
-        if changes:
-            self._keeper.ask(_INDEX, _INDEX_AFTER_S)
-            self.after_user_change()
-
-    def after_user_change(self) -> None:
+    def after_changes(self) -> None:
+        """Asks for what may follow from any change; what turns out to be up to date costs little."""
+        self._keeper.ask(_INDEX, _INDEX_AFTER_S)
         if self._file:
             self._keeper.ask(_EXPORT, _EXPORT_AFTER_S)
 
