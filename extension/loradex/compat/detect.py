@@ -83,6 +83,7 @@ class _Weighing:
 
     def __init__(self, admission: Admission) -> None:
         self.left: tuple[Family, ...] = admission.left
+        self.possible: tuple[Family, ...] = admission.admitted or admission.left
         self.confidence: Confidence = admission.confidence
         self.evidence = list(admission.evidence)
         self.variant = ""
@@ -185,13 +186,15 @@ def _with_user(found: _Weighing, user_family: str, speed: str) -> Detection:
                          found.variant_confidence, speed)
     chosen, variant = _named(user_family)
     said = f"you say '{user_family}'"
-    against = bool(found.ids) and chosen not in found.ids
+    possible = [one.id for one in found.possible]
+    against = bool(possible) and chosen not in possible
     if against:
         said += f", against the shapes, which fit {titles(found.left)}"
+    kept = chosen in found.ids
     return Detection(
         (chosen,), "low" if against else "high", (said, *found.evidence),
-        variant or ("" if against else found.variant),
-        "high" if variant else "unknown" if against else found.variant_confidence, speed,
+        variant or (found.variant if kept else ""),
+        "high" if variant else found.variant_confidence if kept else "unknown", speed,
     )
 
 
