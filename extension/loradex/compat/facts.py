@@ -59,7 +59,7 @@ def weight_shape(table: NameTable, name: str) -> Shape | None:
 # Flux control 128, fill 384; Wan from images 36).
 INPUT_LAYERS = frozenset({
     "conv_in", "input_blocks_0_0", "x_embedder", "img_in", "x_embedder_proj", "img_in_proj",
-    "pos_embed_proj", "patch_embedding", "patch_embed_proj", "x_embedder_proj_1",
+    "pos_embed_proj", "patch_embedding",
 })
 """Flattened names of the layer that takes a model's input, in either tree."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loradex.compat.family import Family, Part, denoiser
+from loradex.compat.family import Edition, Family, Part, denoiser
 from loradex.keys import configs
 from loradex.keys.configs import Config
 
@@ -12,7 +12,9 @@ from loradex.keys.configs import Config
 _FRAMEPACK: Config = {
     "has_image_proj": True, "has_clean_x_embedder": True, "original_names": False,
 }
-_IMAGE_21: Config = {"text_embed_2_dim": 1472}
+# With the embedders that only the models made to need few steps have.
+_IMAGE_21: Config = {"text_embed_2_dim": 1472, "guidance_embeds": True, "use_meanflow": True}
+_VIDEO_15: Config = {"use_meanflow": True}
 _ENCODERS = (
     Part("te", "LlamaModel", {  # of LLaVA with Llama 3 8B
         "vocab_size": 128320, "intermediate_size": 14336, "num_key_value_heads": 8,
@@ -25,6 +27,8 @@ FAMILIES: tuple[Family, ...] = (
         "hunyuan-video", "HunyuanVideo",
         (denoiser("HunyuanVideoTransformer3DModel", {}), *_ENCODERS),
         "width", ("hunyuan_video", "hunyuan-video", "hunyuanvideo"),
+        # SkyReels and the first image-to-video model take an image beside the latent.
+        editions=(Edition("i2v", inputs=33), Edition("skyreels-i2v", inputs=32)),
     ),
     Family(
         "framepack", "FramePack",
@@ -33,7 +37,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     Family(
         "hunyuan-video-1.5", "HunyuanVideo 1.5",
-        (denoiser("HunyuanVideo15Transformer3DModel", {}),),
+        (denoiser("HunyuanVideo15Transformer3DModel", _VIDEO_15),),
         "width", ("hunyuan_video_1_5", "hunyuan-video-1.5", "hunyuanvideo-1.5"),
     ),
     Family(

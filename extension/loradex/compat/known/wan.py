@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from loradex.compat.family import Family, denoiser
+from loradex.compat.family import Edition, Family, denoiser
 from loradex.keys.configs import Config
 
 # The `transformer/config.json` of the published models, as far as it differs from the defaults of
@@ -22,18 +22,24 @@ _WAN, _VACE = "WanTransformer3DModel", "WanVACETransformer3DModel"
 _CLAIMS = ("wan",)  # musubi writes `wan` and `wan2.1` for every size and version
 
 
-def _wan(variant: str, title: str, class_name: str, config: Config, *like: str) -> Family:
+def _wan(
+    variant: str, title: str, class_name: str, config: Config, *editions: Edition,
+    like: tuple[str, ...] = (),
+) -> Family:
     return Family(
-        "wan", title, (denoiser(class_name, config),), "width", _CLAIMS, like, variant
+        "wan", title, (denoiser(class_name, config),), "width", _CLAIMS, like, variant, editions
     )
 
 
 FAMILIES: tuple[Family, ...] = (
     _wan("2.1-t2v-1.3b", "Wan 2.1 T2V 1.3B", _WAN, _SMALL),
     # Both experts of 2.2's 14B models, text-to-video and image-to-video, have these blocks.
-    _wan("2.1-t2v-14b", "Wan 2.1 T2V 14B", _WAN, _LARGE, "Wan 2.2 A14B"),
-    _wan("2.1-i2v-14b", "Wan 2.1 I2V 14B", _WAN, _IMAGE_TO_VIDEO),
-    _wan("2.1-fun-1.3b", "Wan 2.1 Fun 1.3B", _WAN, _SMALL_FUN),
+    _wan("2.1-t2v-14b", "Wan 2.1 T2V 14B", _WAN, _LARGE, Edition("2.2-i2v-a14b", inputs=36),
+         like=("Wan 2.2 A14B",)),
+    _wan("2.1-i2v-14b", "Wan 2.1 I2V 14B", _WAN, _IMAGE_TO_VIDEO,
+         Edition("2.1-fun-control-14b", inputs=48)),
+    _wan("2.1-fun-1.3b", "Wan 2.1 Fun 1.3B", _WAN, _SMALL_FUN,
+         Edition("2.1-fun-control-1.3b", inputs=48)),
     _wan("2.1-vace-1.3b", "Wan 2.1 VACE 1.3B", _VACE, _SMALL_VACE),
     _wan("2.1-vace-14b", "Wan 2.1 VACE 14B", _VACE, _LARGE),
     _wan("2.2-ti2v-5b", "Wan 2.2 TI2V 5B", _WAN, _TI2V_5B),
