@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -50,21 +50,22 @@ def bin_folders(path: Path) -> tuple[Bin, ...]:
     return tuple(bins)
 
 
-def notes_of(bins: Iterable[Bin]) -> set[Path]:
-    """The notes of all bins; listed before and after, they tell which one is new."""
-    return {info for each in bins for info in _notes(each.folder / "info")}
+def notes_of(bins: Sequence[Bin]) -> list[set[str]]:
+    """The names of each bin's notes; listed before and after, they tell which one is new."""
+    return [_names(each.folder / "info") for each in bins]
 
 
 def in_bins(
-    bins: Iterable[Bin], original: Path, among: Collection[Path] | None = None
+    bins: Sequence[Bin], original: Path, before: Sequence[set[str]] = ()
 ) -> Iterator[Binned]:
-    """What the bins keep of the file that lay at `original`; damaged notes are passed over."""
+    """What the bins keep of the file that lay at `original`, but for notes that were there before.
+
+    Damaged notes are passed over.
+    """
     wanted = _exact(original)
-    for each in bins:
-        for info in _notes(each.folder / "info"):
-            if among is not None and info not in among:
-                continue
-            found = _read(each, info)
+    for each, old in zip(bins, before or [set()] * len(bins), strict=True):
+        for name in _names(each.folder / "info") - old:
+            found = _read(each, name)
             if found is not None and _exact(found.original) == wanted:
                 yield found
 
@@ -74,15 +75,16 @@ def info_of(kept: Path) -> Path:
     return kept.parent.parent / "info" / (kept.name + _SUFFIX)
 
 
-def _notes(folder: Path) -> list[Path]:
+def _names(folder: Path) -> set[str]:
     try:
-        return [Path(entry) for entry in os.scandir(folder) if entry.name.endswith(_SUFFIX)]
+        return {name for name in os.listdir(folder) if name.endswith(_SUFFIX)}  # noqa: PTH208
     except OSError:
-        return []
+        return set()
 
 
-def _read(bin_: Bin, info: Path) -> Binned | None:
-    kept = bin_.folder / "files" / info.name[: -len(_SUFFIX)]
+def _read(bin_: Bin, name: str) -> Binned | None:
+    info = bin_.folder / "info" / name
+    kept = bin_.folder / "files" / name[: -len(_SUFFIX)]
     try:
         lines = info.read_text("utf-8", "replace").splitlines()
         noted = info.stat().st_mtime_ns

@@ -29,6 +29,9 @@ class Inverse:
         self._planner = planner
         self._trash = trash
         self._models = {row.target for row in operation.rows} - {None}
+        self._known = {step.target for step in operation.steps}
+        self._ends = {row.source for row in operation.rows} - {None} | self._models
+        self._looked_at: set[Path] = set()
         self.plan = Plan()
 
     def make(self) -> Plan:
@@ -43,10 +46,17 @@ class Inverse:
             except LoradexError as error:
                 self._missing(step, str(error))
         self._companions_first()
-        self.plan.rows = [replace(row, source=row.target, target=row.source, bystanders=())
-                          for row in self._operation.rows]  # fmt: skip
+        leaving = {step.source for step in self.plan.steps}
+        self._planner.expect(row.source for row in self._operation.rows)
+        self.plan.rows = [self._row(row, leaving) for row in self._operation.rows]
         self._find_conflicts()
         return self.plan
+
+    def _row(self, row: Row, leaving: set[Path]) -> Row:
+        there: tuple[str, ...] = ()
+        if row.source is not None and row.source != row.target:
+            there = self._planner.bystanders(row.source, leaving)
+        return replace(row, source=row.target, target=row.source, bystanders=there)
 
     def _check(self, row: Row) -> None:
         """The model must be the one that was moved here."""
@@ -65,10 +75,9 @@ class Inverse:
         """What was put beside the model since goes back with it: a new preview, a description."""
         if row.target is None or row.source is None or row.target == row.source:
             return
-        known = {step.target for step in self._operation.steps}
         for name in self._planner.companions(row.target):
             path = row.target.with_name(name)
-            if name in row.bystanders or path in known:
+            if name in row.bystanders or path in self._known:
                 continue
             back = companion_name(name, row.target.name, row.source.name)
             if back is not None and self._planner.owners(path) <= self._models:
@@ -103,8 +112,7 @@ class Inverse:
 
     def _missing(self, step: Step, sentence: str) -> None:
         """A model that cannot come back is a reason to refuse, a sidecar is not."""
-        models = {row.source for row in self._operation.rows} | self._models
-        if step.source in models or step.target in models:
+        if step.source in self._ends or step.target in self._ends:
             if sentence not in self.plan.conflicts:
                 self.plan.conflicts.append(sentence)
         else:
@@ -112,9 +120,9 @@ class Inverse:
 
     def _companions_first(self) -> None:
         """As in every operation: a model never lies anywhere without its files."""
-        ends = {row.source for row in self._operation.rows} - {None} | self._models
         self.plan.steps = sorted(
-            dict.fromkeys(self.plan.steps), key=lambda step: bool({step.source, step.target} & ends)
+            dict.fromkeys(self.plan.steps),
+            key=lambda step: step.source in self._ends or step.target in self._ends,
         )
 
     def _find_conflicts(self) -> None:
@@ -122,17 +130,22 @@ class Inverse:
         for step in self.plan.steps:
             if step.target is None or step.action in ("drop", "edit", "write"):
                 continue
-            self.plan.conflicts += self._outside(step.target)
+            self.plan.conflicts += self._refused(step.target.parent)
             if step.target in leaving:
                 continue
             taken = os.path.lexists(step.target)
             if taken and not is_same_entry(step.source, step.target):
                 self.plan.conflicts.append(f"{step.target}: another file is there now.")
 
-    def _outside(self, target: Path) -> Iterable[str]:
-        """Where a folder became a link out of the roots, or its whole root is away."""
+    def _refused(self, folder: Path) -> Iterable[str]:
+        """Where a folder became a link out of the roots, or its whole root is away; said once."""
+        if folder in self._looked_at:
+            return
+        self._looked_at.add(folder)
         try:
-            place = self._places.place(target.parent)
+            root = self._places.place(folder).root
         except LoradexError as error:
-            return [str(error)]
-        return [] if place.root.is_dir() else [f"{place.root}: this folder is offline."]
+            yield str(error)
+        else:
+            if not root.is_dir():
+                yield f"{root}: this folder is offline."

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from loradex.catalog.operations import Row, Step
 from loradex.catalog.places import Places
 from loradex.catalog.portable import MAX_BYTES, fold
-from loradex.files.sidecar_names import companions, companions_by_model
+from loradex.files.sidecar_names import companions_by_model
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,48 @@ class Plan:
 
     steps: list[Step] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
+    leaving: set[Path] = field(default_factory=set)
+    """The companions that move or are copied."""
     conflicts: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+
+class Folder:
+    """The names of one folder, and who of them belongs together."""
+
+    def __init__(self, path: Path) -> None:
+        self.arriving: set[str] = set()
+        try:
+            self.names = tuple(os.listdir(path))  # noqa: PTH208 - bare names
+        except OSError:
+            self.names = ()
+
+    @cached_property
+    def families(self) -> Mapping[str, tuple[str, ...]]:
+        """Model -> its companions."""
+        return companions_by_model(self.names)
+
+    @cached_property
+    def families_then(self) -> Mapping[str, tuple[str, ...]]:
+        """The same once the expected models have come."""
+        return companions_by_model({*self.names, *self.arriving})
+
+    @cached_property
+    def owners(self) -> Mapping[str, list[str]]:
+        """Companion -> its models."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for model, own in self.families.items():
+            for name in own:
+                found[name].append(model)
+        return found
+
+    @cached_property
+    def folded(self) -> Mapping[str, list[str]]:
+        """Names by what a system without case takes them for."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for name in self.names:
+            found[fold(name)].append(name)
+        return found
 
 
 class Planner:
@@ -41,39 +83,44 @@ class Planner:
 
     def __init__(self, places: Places) -> None:
         self._places = places
-        self._names: dict[Path, tuple[str, ...]] = {}
-        self._families: dict[Path, Mapping[str, tuple[str, ...]]] = {}
+        self._folders: dict[Path, Folder] = {}
 
     def plan(self, targets: Sequence[Target]) -> Plan:
         """Steps for all targets together."""
         plan = Plan()
-        going = {target.model for target in targets if target.goes_to != target.model}
+        targets = [target for target in targets if target.goes_to != target.model]
+        going = {target.model for target in targets}
+        self.expect(target.goes_to for target in targets)
         for target in targets:
-            if target.goes_to != target.model:
-                self._one(plan, target, going)
+            self._one(plan, target, going)
         plan.steps = list(dict.fromkeys(plan.steps))
         self._find_conflicts(plan)
         return plan
 
-    def names(self, folder: Path) -> tuple[str, ...]:
-        """The names of a folder; none where it does not exist yet."""
-        if folder not in self._names:
-            try:
-                self._names[folder] = tuple(os.listdir(folder))  # noqa: PTH208 - bare names
-            except OSError:
-                self._names[folder] = ()
-        return self._names[folder]
+    def folder(self, path: Path) -> Folder:
+        """What lies in a folder; nothing where it does not exist yet."""
+        if path not in self._folders:
+            self._folders[path] = Folder(path)
+        return self._folders[path]
+
+    def expect(self, models: Iterable[Path | None]) -> None:
+        """The models that will come; tell all of them before asking for bystanders."""
+        for model in models:
+            if model is not None:
+                self.folder(model.parent).arriving.add(model.name)
 
     def companions(self, model: Path) -> tuple[str, ...]:
-        if model.parent not in self._families:
-            self._families[model.parent] = companions_by_model(self.names(model.parent))
-        return self._families[model.parent].get(model.name, ())
+        return self.folder(model.parent).families.get(model.name, ())
 
     def owners(self, companion: Path) -> set[Path]:
         """The model files to which a companion belongs."""
-        families = self._families[companion.parent]
-        return {companion.with_name(model) for model, own in families.items()
-                if companion.name in own}  # fmt: skip
+        owners = self.folder(companion.parent).owners.get(companion.name, ())
+        return {companion.with_name(model) for model in owners}
+
+    def bystanders(self, model: Path, leaving: Collection[Path]) -> tuple[str, ...]:
+        """Files that will be taken for a model's own when it comes, though they lie there now."""
+        there = self.folder(model.parent).families_then.get(model.name, ())
+        return tuple(name for name in there if model.with_name(name) not in leaving)
 
     def _one(self, plan: Plan, target: Target, going: set[Path]) -> None:
         model = target.model
@@ -103,19 +150,20 @@ class Planner:
             )
             return
         goes_to = target.goes_to.with_name(name)
-        plan.steps.append(Step(companion, goes_to, "copy" if shared else "move"))
+        if goes_to != companion:  # `Ink.pt` may own `ink.json`, and be renamed to `ink.pt`
+            plan.steps.append(Step(companion, goes_to, "copy" if shared else "move"))
+            plan.leaving.add(companion)
 
     def _row(self, plan: Plan, target: Target) -> Row:
         stat = target.model.stat() if target.model.exists() else target.model.lstat()
         beside: tuple[str, ...] = ()
         if target.goes_to is not None:
-            sources = {step.source for step in plan.steps}
-            beside = tuple(
-                name for name in companions(target.goes_to.name, self.names(target.goes_to.parent))
-                if target.goes_to.with_name(name) not in sources
-            )  # fmt: skip
-            plan.notes += [f"{name} lies there already and will be taken for a file of "
-                           f"{target.goes_to.name}." for name in beside]  # fmt: skip
+            own = {target.model.with_name(name) for name in self.companions(target.model)}
+            beside = self.bystanders(target.goes_to, own & plan.leaving)
+            plan.notes += [
+                f"{name} lies there already and will be taken for a file of {target.goes_to.name}."
+                for name in beside if target.goes_to.with_name(name) not in own
+            ]  # fmt: skip
         return Row(target.key, target.model, target.goes_to, stat.st_size, stat.st_mtime_ns, beside)
 
     def _find_conflicts(self, plan: Plan) -> None:
@@ -135,9 +183,8 @@ class Planner:
     def _conflicts(self, source: Path, target: Path) -> Iterable[str]:
         if len(os.fsencode(target.name)) > MAX_BYTES:
             yield f"{target.name}: the name is longer than {MAX_BYTES} bytes. Choose a shorter one."
-        wanted = fold(target.name)
-        for name in self.names(target.parent):
-            if fold(name) == wanted and target.with_name(name) != source:
+        for name in self.folder(target.parent).folded.get(fold(target.name), ()):
+            if target.with_name(name) != source:
                 yield f"{name}: a file of that name is there already. Choose another name."
 
 

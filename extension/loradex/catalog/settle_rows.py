@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 from loradex.catalog.edits import Shelf
-from loradex.catalog.operations import Row
+from loradex.catalog.operations import Operation, Row
 from loradex.catalog.places import Places
 from loradex.catalog.records import Change, FileFacts, Summary
 from loradex.catalog.scan import Listing, NetworkFile, ScannedFile
 from loradex.catalog.updates import Gone, Put, Update
 from loradex.catalog.walk import Folder, Level
+from loradex.files.sidecar_names import models_of
 
 
 class Inspected(Protocol):
@@ -35,29 +37,71 @@ class Inspect(Protocol):
 
 
 def settle_rows(
-    store: Shelf, places: Places, inspect: Inspect, rows: Iterable[Row]
+    store: Shelf, places: Places, inspect: Inspect, operation: Operation
 ) -> tuple[Change, ...]:
     """Each row keeps its key and gets the file as it is now, wherever the operation left it.
 
-    Facts and summary are read anew: names and sidecars have a say in both.
+    Facts and summary are read anew: names and sidecars have a say in both. So are those of models
+    that stayed and share a sidecar that came or went.
     """
     updates: list[Update] = []
-    folders: dict[Path, Mapping[str, ScannedFile]] = {}
-    for row in rows:
+    seen = _Folders(places)
+    settled = set()
+    for row in operation.rows:
         path = next((p for p in (row.target, row.source) if p and os.path.lexists(p)), None)
         key = _key(store, places, row)
         if path is None:
             updates += [] if key is None else [Gone(key)]
-            continue
-        if path.parent not in folders:
-            folders[path.parent] = look(places, path.parent)
-        found = folders[path.parent].get(path.name)
-        if found is not None:
-            seen = inspect(found.file, found.companions)
-            updates.append(
-                Put(found.file, seen.facts, seen.summary, found.companions_stamp, key)
-            )
+        elif (found := seen.model(path)) is not None:
+            settled.add(path)
+            updates.append(_put(inspect, found, key))
+    for found in seen.sharing(operation):
+        entry = store.find(found.file.root, found.file.id)
+        if entry is not None and found.file.path not in settled:
+            updates.append(_put(inspect, found, entry.key))
     return store.apply(updates) if updates else ()
+
+
+class _Folders:
+    """Each touched folder is listed once."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._seen: dict[Path, Mapping[str, ScannedFile]] = {}
+
+    def model(self, path: Path) -> ScannedFile | None:
+        return self._of(path.parent).get(path.name)
+
+    def sharing(self, operation: Operation) -> Iterator[ScannedFile]:
+        """The models to which touched sidecars, or those of touched models, may belong."""
+        called: dict[Path, set[str]] = defaultdict(set)
+        for path in _touched(operation):
+            models = models_of(path.name) or (path.stem,)
+            called[path.parent].update(model.lower() for model in models)
+        for folder, names in called.items():
+            if names:
+                yield from (
+                    found for model, found in self._of(folder).items()
+                    if names & {model.lower(), model[: model.rfind(".")].lower()}
+                )  # fmt: skip
+
+    def _of(self, folder: Path) -> Mapping[str, ScannedFile]:
+        if folder not in self._seen:
+            self._seen[folder] = look(self._places, folder) if folder.is_dir() else {}
+        return self._seen[folder]
+
+
+def _touched(operation: Operation) -> Iterator[Path]:
+    for step in operation.steps:
+        if step.action != "restore":  # the bin is no folder of ours
+            yield step.source
+        if step.target is not None:
+            yield step.target
+
+
+def _put(inspect: Inspect, found: ScannedFile, key: int | None) -> Put:
+    one = inspect(found.file, found.companions)
+    return Put(found.file, one.facts, one.summary, found.companions_stamp, key)
 
 
 def look(places: Places, folder: Path) -> Mapping[str, ScannedFile]:

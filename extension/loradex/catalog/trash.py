@@ -49,7 +49,7 @@ class SystemTrash:
             raise _no_bin(path) from None
         if os.path.lexists(path):
             raise _no_bin(path)
-        newest = max(in_bins(bins, path, notes_of(bins) - before), key=_age, default=None)
+        newest = max(in_bins(bins, path, before), key=_age, default=None)
         return newest.kept if newest else None
 
     def find(self, original: Path, binned: Path | None = None) -> Path:
