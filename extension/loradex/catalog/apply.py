@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from loradex.catalog import codec, rows, schema
+from loradex.catalog import codec, rows, schema, user_rows
 from loradex.catalog.labels import Labelled, Labels
 from loradex.catalog.pending import Pending
 from loradex.catalog.records import Change, ChangeKind, FileFacts, Summary, UserData
@@ -167,6 +167,8 @@ class _Batch:
             if kept.user.empty and pending:
                 kept = kept._replace(user=pending.claim(put, kept.key) or kept.user)
             pairs.append((put, kept, before))
+        if any(not kept.user.empty for _, kept, _ in pairs):
+            user_rows.user_changed(self._connection)  # the export names places and contents
         self._write([(put, kept) for put, kept, _ in pairs], old)
         told = (_change(put, kept, before) for put, kept, before in pairs)
         return [change for change in told if change is not None]

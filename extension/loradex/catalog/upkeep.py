@@ -46,7 +46,10 @@ class Upkeep:
         """The first transaction on a database: forgets what is old, takes an export in."""
         _prune(connection, time.time_ns())
         pending.forget_lent(connection)
-        self._import(connection)
+        try:
+            self._import(connection)
+        except OSError as error:  # it is left alone, and read or told again before the next export
+            self._tell_unwritten(error)
 
     def start(self, lifetime: Lifetime) -> None:
         """Goes on with what an earlier process left undone."""
@@ -63,7 +66,7 @@ class Upkeep:
             self._export()
 
     def after_changes(self) -> None:
-        """Asks for what may follow from any change; what turns out to be up to date costs little."""
+        """Asks for what may follow from a change; what is up to date already costs little."""
         self._keeper.ask(_INDEX, _INDEX_AFTER_S)
         if self._file:
             self._keeper.ask(_EXPORT, _EXPORT_AFTER_S)
@@ -92,9 +95,13 @@ class Upkeep:
                 self._database.write(self._import)  # somebody else wrote it since
             return self._write_export(self._file)
         except OSError as error:
-            name, reason = self._file.name, error.strerror or error
-            self._note(f"Your favourites, tags and notes could not be written to {name}: {reason}.")
+            self._tell_unwritten(error)
             return False
+
+    def _tell_unwritten(self, error: OSError) -> None:
+        name = self._file.name if self._file else ""
+        self._note(f"Your favourites, tags and notes are kept in the index only, not in {name}: "
+                   f"{error.strerror or error}.")
 
     def _write_export(self, file: Path) -> bool:
         with self._lock:
