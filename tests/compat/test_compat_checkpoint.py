@@ -211,9 +211,9 @@ def test_a_model_of_no_known_family_is_described_by_its_own_names():
     assert modules["trunk.0.query"].bias
 
 
-def test_the_demo_model_is_a_folder_of_no_known_family_with_real_tables():
+def test_the_demo_model_is_a_folder_with_real_tables():
     found = classify_checkpoint(DEMO)
-    assert found.family == ""
+    assert found.title
     assert set(found.components) == {"unet", "te"}
     assert found.prediction_type == "v_prediction"
     assert found.components["unet"].features["cross-attention width"] == 64
@@ -239,6 +239,17 @@ def test_a_folder_is_told_by_its_configurations(tmp_path):
     found = classify_checkpoint(path)
     assert (found.family, found.name, found.prediction_type) == ("sd1", "sd15", "epsilon")
     assert set(found.components) == {"unet", "te"}
+
+
+def test_a_folder_of_unknown_sizes_has_its_own_table(tmp_path):
+    toy = {"block_out_channels": (32, 64), "cross_attention_dim": 48,
+           "down_block_types": ("CrossAttnDownBlock2D", "DownBlock2D"),
+           "up_block_types": ("UpBlock2D", "CrossAttnUpBlock2D")}
+    found = classify_checkpoint(folder(tmp_path / "toy", toy))
+    assert (found.family, found.confidence) == ("", "medium")
+    assert found.title == "another base model (cross-attention width 48)"
+    assert found.prediction_type == ""
+    assert found.components["unet"].features["cross-attention width"] == 48
 
 
 def test_a_folder_of_an_inpainting_model_is_that_edition(tmp_path):

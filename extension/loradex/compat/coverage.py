@@ -15,6 +15,7 @@ from loradex.keys.resolve import NameTable
 _NUMBER = re.compile(r"\d+")
 _TAIL = re.compile(r"(?:\.|^)[^.]+(?:\.\d+)?$")
 _FEW = 0.5  # below this share of the kinds that it touches, a file says little of its model
+_VARIED = 4
 ENOUGH = 12
 """A file of fewer modules was not trained on all of anything: what it lacks says nothing."""
 
@@ -86,7 +87,15 @@ def covered_by_layer(families: Sequence[Family], facts: Sequence[Fact]) -> Seque
 
     A file for SD 3.5 Medium that has `attn.to_q` would have `attn2.to_q` too.
     """
-    return _passing(families, facts, lambda kinds, names: _share(kinds.plain, names) == 1)
+    return _passing(
+        families, facts,
+        lambda kinds, names: _is_varied(kinds, names) and _share(kinds.plain, names) == 1,
+    )
+
+
+def _is_varied(kinds: _Kinds, names: frozenset[str]) -> bool:
+    """Whether a file touches so many kinds of layers that one it leaves out says something."""
+    return len({kinds.numbered[name] for name in names}) >= _VARIED
 
 
 def covered_in_blocks(families: Sequence[Family], facts: Sequence[Fact]) -> Sequence[Family]:
@@ -95,6 +104,8 @@ def covered_in_blocks(families: Sequence[Family], facts: Sequence[Fact]) -> Sequ
 
 
 def _is_whole_inside(kinds: _Kinds, names: frozenset[str]) -> bool:
+    if not _is_varied(kinds, names):
+        return False
     blocks = {kinds.block[name] for name in names} - {""}
     inside = {name: kind for name, kind in kinds.plain.items() if kinds.block[name] in blocks}
     return _share(inside, names & inside.keys()) == 1
@@ -110,6 +121,8 @@ def with_siblings(families: Sequence[Family], facts: Sequence[Fact]) -> Sequence
 
 
 def _has_siblings(kinds: _Kinds, names: frozenset[str]) -> bool:
+    if not _is_varied(kinds, names):
+        return False
     weights = names & kinds.weights
     wanted = {_parent(name) for name in weights} - {""}
     return all(name in names for name in kinds.weights if _parent(name) in wanted)
@@ -141,6 +154,12 @@ def exact(families: Sequence[Family], facts: Sequence[Fact]) -> Sequence[Family]
     ]
 
 
+_FAITHFUL = frozenset({"lora", "full", "set"})
+"""The types that keep a kernel's dimensions; LoHa and LoKr write a 1x1 one flattened."""
+
+
 def _same_dimensions(fact: Fact, table: NameTable) -> bool:
     weight, extent = weight_shape(table, fact.module.name), fact.description.shape
-    return weight is None or extent is None or len(extent) == len(weight)
+    if weight is None or extent is None or fact.description.type not in _FAITHFUL:
+        return True
+    return len(extent) == len(weight)

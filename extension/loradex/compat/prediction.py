@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from loradex.compat.families import families_of
 from loradex.files.header import Header
 
 NORM_BIAS = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
@@ -17,10 +18,9 @@ _V_SPREAD = 0.09
 comfy/supported_models.py, SD20.model_type)."""
 _PARAMETERIZATION = re.compile(r"^\s*parameterization:\s*[\"']?(\w+)", re.MULTILINE)
 
-_DIFFUSION = frozenset({
-    "sd1", "sd2", "sdxl", "sdxl-refiner", "ssd-1b", "vega", "koala", "kolors", "pixart",
-})
-_VELOCITY = frozenset({"svd", "hunyuandit", "cogvideox"})
+# As the published models' scheduler_config.json say; all later transformers learn a flow.
+_NOISE = frozenset({"pixart"})
+_VELOCITY = frozenset({"svd", "hunyuandit", "cogvideox", "loradex-demo"})
 
 
 class Prediction(NamedTuple):
@@ -118,10 +118,11 @@ def of_scheduler(config: Mapping[str, object]) -> Prediction | None:
 
 def of_family(family: str) -> Prediction:
     """What models of a family predict unless they say otherwise."""
-    if not family:
+    entries = families_of(family)
+    if not entries:
         return Prediction("", "")
-    if family in _DIFFUSION:
-        return Prediction("epsilon", "nothing says otherwise")
     if family in _VELOCITY:
         return Prediction("v_prediction", "all models of its family do")
+    if family in _NOISE or entries[0].parts[0].class_name.startswith("UNet"):
+        return Prediction("epsilon", "nothing says otherwise")
     return Prediction("flow", "all models of its family do")
