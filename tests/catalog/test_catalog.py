@@ -1,6 +1,5 @@
 """The catalog as its users meet it: open, list, find, follow, judge, change, close."""
 
-import os
 import threading
 import time
 
@@ -116,7 +115,7 @@ def test_started_it_follows_files_and_hashes_them_and_ends_cleanly(library, tmp_
         write_lora(library / "new.safetensors", fill=b"new")
         until(lambda: "new.safetensors" in ids(catalog))
         until(lambda: catalog.entry("new").tensor_sha256)
-        os.replace(library / "new.safetensors", library / "art" / "renamed.safetensors")
+        (library / "new.safetensors").rename(library / "art" / "renamed.safetensors")
         until(lambda: "art/renamed.safetensors" in ids(catalog))
         assert catalog.entry("renamed").tensor_sha256
         catalog.stop()
@@ -129,7 +128,7 @@ def test_stars_follow_a_file_that_moved_while_nothing_ran(library, tmp_path):
     with Catalog([library], tmp_path / "home") as catalog:
         catalog.refresh()
         catalog.organiser.edit([catalog.entry("ink").key], favourite=True, rating=9)
-    os.replace(library / "ink.safetensors", library / "art" / "tusche.safetensors")
+    (library / "ink.safetensors").rename(library / "art" / "tusche.safetensors")
     with Catalog([library], tmp_path / "home") as catalog:
         catalog.refresh()
         user = catalog.entry("tusche").user

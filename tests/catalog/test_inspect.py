@@ -109,7 +109,8 @@ def test_the_fingerprint_follows_content_and_not_the_name(tmp_path):
     two = write_lora(tmp_path / "b" / "other.safetensors", metadata={"a": "b"}, fill=b"x")
     three = write_lora(tmp_path / "c" / "ink.safetensors", metadata={"a": "c"}, fill=b"x")
     four = write_lora(tmp_path / "d" / "ink.safetensors", metadata={"a": "b"}, fill=b"y")
-    first, second, third, fourth = (look(path).facts.fingerprint for path in (one, two, three, four))
+    prints = [look(path).facts.fingerprint for path in (one, two, three, four)]
+    first, second, third, fourth = prints
     assert first == second
     assert len({first, third, fourth}) == 3
 

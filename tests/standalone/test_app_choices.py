@@ -13,9 +13,12 @@ from standalone.session import Session
 from standalone.ui import choices
 
 
+PAIR = ("lora_unet_x.lora_up.weight", "lora_unet_x.lora_down.weight")
+
+
 def safetensors(path: Path, *names: str, **metadata: str) -> Path:
     tensors: dict[str, object] = {
-        name: {"dtype": "F16", "shape": [1], "data_offsets": [2 * place, 2 * place + 2]}
+        name: {"dtype": "F16", "shape": [1, 1], "data_offsets": [2 * place, 2 * place + 2]}
         for place, name in enumerate(names)
     }
     tensors["__metadata__"] = {key.replace("__", "."): value for key, value in metadata.items()}
@@ -27,7 +30,7 @@ def safetensors(path: Path, *names: str, **metadata: str) -> Path:
 
 def test_networks_have_the_shortest_name_that_is_theirs_alone(tmp_path: Path) -> None:
     for name in ("ink", "a/gold", "b/gold", "Zebra"):
-        safetensors(tmp_path / f"{name}.safetensors", "lora_unet_x.lora_up.weight")
+        safetensors(tmp_path / f"{name}.safetensors", *PAIR)
     session = Session(Settings(lora_dirs=(tmp_path,)))
     assert choices.network_choices(session, DEMO) == ["a/gold", "b/gold", "ink", "Zebra"]
     assert choices.starting_prompts(session, DEMO)[-1].startswith("<lora:a/gold:1> a ")
@@ -35,19 +38,18 @@ def test_networks_have_the_shortest_name_that_is_theirs_alone(tmp_path: Path) ->
 
 
 def test_a_network_says_what_it_is_or_what_is_wrong_with_it(tmp_path: Path) -> None:
-    key = "lora_unet_x.lora_up.weight"
     said = {"modelspec__title": "Neon lines", "modelspec__trigger_phrase": "neon"}
-    safetensors(tmp_path / "neon.safetensors", key, **said)
-    safetensors(tmp_path / "plain.safetensors", key)
+    safetensors(tmp_path / "neon.safetensors", *PAIR, **said)
+    safetensors(tmp_path / "plain.safetensors", *PAIR)
     (tmp_path / "a broken one.safetensors").write_bytes(b"")
     (tmp_path / "page.safetensors").write_text("<!DOCTYPE html><html>not found</html>")
     (tmp_path / "old.pt").write_bytes(b"\x80\x02.")
     session = Session(Settings(lora_dirs=(tmp_path,)))
     told = {n: choices.about_network(session, DEMO, n) for n in ("neon", "plain", "page", "old")}
-    assert told["neon"] == "Neon lines · trigger words: neon"
-    assert told["plain"] == "plain"
-    assert "page.safetensors" in told["page"]
-    assert told["old"] == "old"
+    assert told["neon"] == "Neon lines · lora, rank 1 · trigger words: neon"
+    assert told["plain"] == "plain · lora, rank 1"
+    assert told["page"].startswith("page.safetensors: It is a web page")
+    assert told["old"].startswith("old.pt: The pickle file is damaged")
     example = choices.starting_prompts(session, DEMO)[-1]
     assert example.startswith("<lora:neon:1> ")
     assert example.endswith(", neon")
