@@ -14,10 +14,10 @@ from loradex.compat.model import describe_model
 from loradex.compat.network import part_name
 from loradex.compat.real_tables import (
     ALIKE,
-    INPUT_KEYS,
     Likeness,
     Shapes,
     denoiser_prefix,
+    edition_of,
     generic_table,
     has_part,
     likest,
@@ -37,6 +37,10 @@ _ENCODERS = (
     "text_encoders.clip_g.transformer.", "text_encoders.t5xxl.transformer.",
     "text_encoder.", "text_encoder_2.", "text_encoder_3.",
 )
+
+
+_SAME = 0.99
+"""Real files have a few matrices that are nobody's target (SD 3's table of positions)."""
 
 
 def classify_file(path: Path) -> CheckpointFacts:
@@ -64,14 +68,15 @@ def _known(
     first = alike[0]
     one = first.family
     kin = list(dict.fromkeys(found.family for found in alike))
-    exact = first.share == 1
+    exact = first.share >= _SAME
     evidence = [f"its denoiser's tensors are those of {titles(kin)}"
                 + ("" if exact else f" by {first.share:.1%}")]
     told = prediction.of_file(path, one.id, header)
     if told.type:
         evidence.append(f"it predicts {told.type}: {told.reason}")
-    variant = _variant(path, header, kin, own, told.type, evidence)
-    components = {part_name(one.parts[0]): real_table(first.architecture, first.tree, own)}
+    real = real_table(first.architecture, first.tree, own)
+    variant = edition_of(one, real) or _variant(path, header, kin, told.type, evidence)
+    components = {part_name(one.parts[0]): real}
     encoders, assumed = _text_encoders(one, header.shapes)
     if assumed:
         evidence.append("it has no text encoder of its own" if not encoders else
@@ -95,15 +100,10 @@ _SUBTITLES = {"pony": "(Pony)", "illustrious": "(Illustrious)", "noobai": "(Noob
 
 
 def _variant(
-    path: Path, header: Header, kin: Sequence[Family], own: Shapes, predicts: str,
-    evidence: list[str],
+    path: Path, header: Header, kin: Sequence[Family], predicts: str, evidence: list[str],
 ) -> str:
-    """The edition by input channels and missing layers, the size, or the sub-family by its name."""
+    """The size, the training (SD 2), or the sub-family by its name."""
     one = kin[0]
-    edition = edition_of(one, own)
-    if edition:
-        evidence.append(f"its input layer or its layers are those of {edition}")
-        return edition
     sizes = {found.variant for found in kin}
     if len(sizes) == 1 and one.variant:
         return one.variant
@@ -114,19 +114,6 @@ def _variant(
         if claim.family == one.id and claim.variant and not one.variant:
             evidence.append(str(claim))
             return claim.variant
-    return ""
-
-
-def edition_of(one: Family, own: Shapes) -> str:
-    """The edition of a family that has these input channels and lacks these layers."""
-    key = next((key for key in INPUT_KEYS if key in own), "")
-    inputs = own[key][1] if key and len(own[key]) > 1 else 0
-    flat = [name.replace(".", "_") for name in own]
-    for edition in one.editions:
-        if edition.inputs and edition.inputs == inputs:
-            return edition.name
-        if edition.lacks and not any(name.startswith(edition.lacks) for name in flat):
-            return edition.name
     return ""
 
 

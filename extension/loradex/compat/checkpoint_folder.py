@@ -10,10 +10,9 @@ from typing import Any
 from loradex.compat import prediction
 from loradex.compat.admission import encoders_of
 from loradex.compat.checkpoint_facts import CheckpointFacts
-from loradex.compat.facts import INPUT_LAYERS
 from loradex.compat.families import Family
 from loradex.compat.model import describe_model, family_of
-from loradex.compat.real_tables import generic_table
+from loradex.compat.real_tables import edition_of, generic_table
 from loradex.errors import FileError, LoradexError
 from loradex.files.header import read_header
 from loradex.keys.architecture import Architecture
@@ -108,18 +107,10 @@ def _prediction(path: Path, one: Family | None) -> prediction.Prediction:
 def _variant(one: Family | None, denoiser: Architecture, predicts: str) -> str:
     if one is None:
         return ""
-    first = next((leaf for leaf in denoiser.leaves
-                  if leaf.diffusers.module.replace(".", "_") in INPUT_LAYERS), None)
-    inputs = first.shape[1] if first is not None and len(first.shape) > 1 else 0
-    flat = [leaf.diffusers.module.replace(".", "_") for leaf in denoiser.leaves]
-    for edition in one.editions:
-        if edition.inputs and edition.inputs == inputs:
-            return edition.name
-        if edition.lacks and not any(name.startswith(edition.lacks) for name in flat):
-            return edition.name
-    if one.id == "sd2" and not one.variant:
+    edition = edition_of(one, denoiser)
+    if not edition and one.id == "sd2":
         return "768-v" if predicts == "v_prediction" else "512"
-    return one.variant
+    return edition or one.variant
 
 
 def _assumed(

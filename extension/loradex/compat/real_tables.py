@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from loradex.compat.facts import INPUT_LAYERS
 from loradex.compat.families import FAMILIES, Family
 from loradex.compat.family import Part
 from loradex.keys.architecture import Architecture, Leaf, Region
@@ -15,11 +16,23 @@ from loradex.keys.targets import Kind, Shape, Tree
 Shapes = Mapping[str, Shape]
 TREES: tuple[Tree, ...] = ("native", "diffusers")
 
-# The layer that takes the model's input; its channels tell the variants of a family apart.
-INPUT_KEYS = (
-    "conv_in.weight", "input_blocks.0.0.weight", "x_embedder.weight", "img_in.weight",
-    "pos_embed.proj.weight", "x_embedder.proj.weight", "patch_embedding.weight",
-)
+
+def _takes_input(module: str) -> bool:
+    return module.replace(".", "_") in INPUT_LAYERS
+
+
+def edition_of(one: Family, real: Architecture) -> str:
+    """The edition of a family that has these input channels, or lacks these layers; or ''."""
+    inputs = next((leaf.shape[1] for leaf in real.leaves
+                   if _takes_input(leaf.diffusers.module) and len(leaf.shape) > 1), 0)
+    places = [leaf.place(tree).module for leaf in real.leaves for tree in TREES]
+    flat = [name.replace(".", "_") for name in places]
+    for edition in one.editions:
+        if edition.inputs and edition.inputs == inputs:
+            return edition.name
+        if edition.lacks and not any(name.startswith(edition.lacks) for name in flat):
+            return edition.name
+    return ""
 
 
 @dataclass(frozen=True)
@@ -110,7 +123,8 @@ def _likenesses(one: Family, own: Shapes, matrices: int) -> Iterator[Likeness]:
 def _same(key: str, real: Shape | None, expected: Shape) -> bool:
     if real is None or real == expected:
         return real is not None
-    return key in INPUT_KEYS and real[:1] == expected[:1] and real[2:] == expected[2:]
+    module = key.rpartition(".")[0]
+    return _takes_input(module) and real[:1] == expected[:1] and real[2:] == expected[2:]
 
 
 def real_table(architecture: Architecture, tree: Tree, own: Shapes) -> Architecture:
@@ -136,7 +150,9 @@ def real_table(architecture: Architecture, tree: Tree, own: Shapes) -> Architect
 
 
 def _with_input(leaf: Leaf, key: str, real: Shape) -> Leaf:
-    if key not in INPUT_KEYS or real == leaf.shape or len(real) != len(leaf.shape):
+    if real == leaf.shape or len(real) != len(leaf.shape) or not _takes_input(
+        key.rpartition(".")[0]
+    ):
         return leaf
     return replace(leaf, shape=real)
 
