@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from loradex.catalog import schema
 from loradex.errors import CancelledError
 
 _BUSY_MS = 10_000
@@ -140,6 +141,8 @@ def _set_up(connection: sqlite3.Connection) -> None:
     for pragma in ("synchronous = NORMAL", "cache_size = -8000",
                    "temp_store = MEMORY", "cell_size_check = ON"):
         connection.execute(f"PRAGMA {pragma}")
+    if _is_foreign(connection):
+        return
     for attempt in range(_WAL_ATTEMPTS):
         try:
             # Refused without waiting while another connection changes the mode.
@@ -150,6 +153,12 @@ def _set_up(connection: sqlite3.Connection) -> None:
             time.sleep(_PAUSE_S)
         else:
             return
+
+
+def _is_foreign(connection: sqlite3.Connection) -> bool:
+    """Whether the file is another program's, in which not even the mode is changed."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    return application != schema.APPLICATION_ID and bool(schema.names(connection))
 
 
 def _roll_back(connection: sqlite3.Connection) -> None:

@@ -14,6 +14,7 @@ from loradex.catalog import export, pending, user_rows
 from loradex.catalog.keeper import Keeper
 from loradex.catalog.lifetime import Lifetime
 from loradex.catalog.recover import has_full_text
+from loradex.errors import CancelledError, LoradexError
 
 log = logging.getLogger(__name__)
 
@@ -62,8 +63,13 @@ class Upkeep:
     def stop(self) -> None:
         """Ends the thread; an export that waits is written now."""
         self._keeper.stop()
-        if self._file and self._database.read(_is_unexported):
-            self._export()
+        try:
+            if self._file:
+                self._export()
+        except CancelledError:
+            log.debug("Closed before")
+        except LoradexError:  # another program holds the index; the next start exports
+            log.exception("What the user said is not exported yet")
 
     def after_changes(self) -> None:
         """Asks for what may follow from a change; what is up to date already costs little."""
