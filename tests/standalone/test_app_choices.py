@@ -12,7 +12,6 @@ from standalone.records import DEMO, Settings
 from standalone.session import Session
 from standalone.ui import choices
 
-
 PAIR = ("lora_unet_x.lora_up.weight", "lora_unet_x.lora_down.weight")
 
 
