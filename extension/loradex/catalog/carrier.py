@@ -56,6 +56,9 @@ class Carrier:
             return (reason(error, at), *self._put_back())
         except LoradexError as error:
             return (str(error), *self._put_back())
+        except KeyboardInterrupt:
+            self._put_back()  # the journal keeps it as unfinished, so the rows follow later
+            raise
         self._clean_up()
         return ()
 

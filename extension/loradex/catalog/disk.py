@@ -6,12 +6,15 @@ import errno
 import filecmp
 import os
 import shutil
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from loradex.catalog.portable import fold
 
 _BLOCK = 4 << 20
+_ATTEMPTS = 5
+_PAUSE = 0.1
 
 
 def fresh_name(target: Path, operation_id: str, index: int) -> Path:
@@ -26,8 +29,15 @@ def aside_name(source: Path, operation_id: str, index: int) -> Path:
 
 def rename_new(source: Path, target: Path) -> None:
     """Like os.rename on Windows, everywhere: raises FileExistsError instead of replacing."""
-    refuse_taken(target)
-    source.rename(target)
+    for attempt in range(_ATTEMPTS):
+        refuse_taken(target)
+        try:
+            source.rename(target)
+            return
+        except PermissionError:
+            if os.name != "nt" or attempt == _ATTEMPTS - 1:
+                raise
+            time.sleep(_PAUSE)  # a virus scanner looks at it for a moment
 
 
 def refuse_taken(target: Path) -> None:

@@ -47,7 +47,8 @@ def plan_edits(entries: Sequence[Entry], changes: Mapping[str, Any]) -> tuple[Ed
         for name in (each.name for each in fields(UserData)):
             old, new = getattr(entry.user, name), getattr(after, name)
             if old != new:
-                edits.append(Edit(entry.key, entry.facts.fingerprint, name, old, new))
+                print_ = entry.facts.fingerprint
+                edits.append(Edit(entry.key, print_, name, old, new, entry.file.path))
     return tuple(edits)
 
 
@@ -120,7 +121,9 @@ def make_write(write: Write) -> None:
 def _entry(store: Shelf, edit: Edit) -> Entry | None:
     """The entry that was edited, also after a rebuilt database gave it another key."""
     entry = store.get(edit.key)
-    if entry is not None and entry.facts.fingerprint == edit.fingerprint:
+    if entry is not None and (
+        entry.facts.fingerprint == edit.fingerprint or entry.file.path == edit.path
+    ):
         return entry
     known = store.gone_or_any_by_fingerprint([edit.fingerprint]).get(edit.fingerprint, ())
     return store.get(known[0].key) if known else entry

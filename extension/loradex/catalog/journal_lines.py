@@ -27,7 +27,9 @@ def to_begin(operation: Operation) -> dict[str, Any]:
              list(row.bystanders)]
             for row in operation.rows
         ],
-        "edits": [[e.key, e.fingerprint, e.field, e.old, e.new] for e in operation.edits],
+        "edits": [
+            [e.key, e.fingerprint, e.field, e.old, e.new, str(e.path)] for e in operation.edits
+        ],
         "writes": [[str(w.path), _text(w.old), _text(w.new)] for w in operation.writes],
     }  # fmt: skip
 
@@ -56,8 +58,8 @@ def from_begin(line: dict[str, Any]) -> Operation:
                     for action, source, target in line["steps"]),
         rows=tuple(Row(int(key), _path(source), _path(target), size, mtime, tuple(beside))
                    for key, source, target, size, mtime, beside in line["rows"]),
-        edits=tuple(Edit(int(key), fingerprint, name, _value(old), _value(new))
-                    for key, fingerprint, name, old, new in line["edits"]),
+        edits=tuple(Edit(int(key), fingerprint, name, _value(old), _value(new), Path(path))
+                    for key, fingerprint, name, old, new, path in line["edits"]),
         writes=tuple(Write(Path(path), _bytes(old), _bytes(new))
                      for path, old, new in line["writes"]),
     )  # fmt: skip

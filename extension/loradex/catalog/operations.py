@@ -39,13 +39,18 @@ class Row:
 
 @dataclass(frozen=True)
 class Edit:
-    """One field of one entry's user data; the fingerprint finds it when keys were given anew."""
+    """One field of one entry's user data.
+
+    The path tells whether the key still means that entry; the fingerprint finds it otherwise,
+    after a broken database was built again with other keys.
+    """
 
     key: int
     fingerprint: str
     field: str
     old: Any
     new: Any
+    path: Path = Path()
 
 
 @dataclass(frozen=True)

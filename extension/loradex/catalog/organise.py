@@ -81,7 +81,7 @@ class Organiser:
 
     def edit(self, keys: Iterable[int], dry_run: bool = False, **changes: Any) -> Operation:
         """Sets favourite, rating, tags, notes or family; `add_tags`, `remove_tags` for many."""
-        entries = self._entries(keys)
+        entries = self._entries(keys, offline_too=True)
         edits = changes_of.plan_edits(entries, changes)
         touched = {edit.key for edit in edits}
         steps = [_still(e.file.path, "edit") for e in entries if e.key in touched]
@@ -92,9 +92,9 @@ class Organiser:
         (entry,) = self._entries([key])
         model = entry.file.path
         path = model.with_name(f"{model.stem}.json")
-        if path.is_symlink():  # what it leads to is written, and set back by an undo
-            path = Path(os.path.realpath(path))
-        write = Write(path, changes_of.read_bytes(path), None)
+        # What a link leads to is written, and set back by an undo; the link itself stays.
+        real = Path(os.path.realpath(path)) if path.is_symlink() else path
+        write = Write(real, changes_of.read_bytes(real), None)
         operation = _new("describe", steps=(_still(path, "write"),), writes=(write,),
                          rows=(Row(key, model, model),))  # fmt: skip
         return self._run(operation, dry_run, lambda: write_user_json(model, changes))
@@ -135,7 +135,7 @@ class Organiser:
             settled.append(ended)
         return tuple(settled)
 
-    def _entries(self, keys: Iterable[int]) -> list[Entry]:
+    def _entries(self, keys: Iterable[int], offline_too: bool = False) -> list[Entry]:
         wanted = tuple(dict.fromkeys(keys))
         found = {entry.key: entry for entry in self._store.get_many(wanted)}
         for key in wanted:
@@ -143,7 +143,7 @@ class Organiser:
             if entry is None or entry.presence == "gone":
                 raise InputError(f"Entry {key}", "it is not in the library",
                                  next_step="Let the list catch up.")  # fmt: skip
-            if entry.presence == "offline":
+            if entry.presence == "offline" and not offline_too:
                 raise InputError(entry.file.id, "its folder is offline",
                                  next_step="Connect its drive first.")  # fmt: skip
         return [found[key] for key in wanted]

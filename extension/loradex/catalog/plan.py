@@ -130,7 +130,8 @@ class Planner:
         self._places.place(model.parent)
         for name in self.companions(model):
             companion = model.with_name(name)
-            if companion.is_file() or companion.is_symlink():
+            # A link that leads nowhere can move, but no bin takes it.
+            if companion.is_file() or (target.goes_to and companion.is_symlink()):
                 shared = not self.owners(companion) <= going
                 self._companion(plan, target, companion, shared)
         action = "move" if target.goes_to else "trash"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -15,6 +16,7 @@ from loradex.catalog.records import Change, FileFacts, Summary
 from loradex.catalog.scan import Listing, NetworkFile, ScannedFile
 from loradex.catalog.updates import Gone, Put, Update
 from loradex.catalog.walk import Folder, Level
+from loradex.errors import InputError
 from loradex.files.sidecar_names import models_of
 
 
@@ -87,15 +89,18 @@ class _Folders:
 
     def _of(self, folder: Path) -> Mapping[str, ScannedFile]:
         if folder not in self._seen:
-            self._seen[folder] = look(self._places, folder) if folder.is_dir() else {}
+            self._seen[folder] = {}
+            # A folder behind a link out of the roots is the watcher's alone.
+            with suppress(InputError, FileNotFoundError):
+                self._seen[folder] = look(self._places, folder)
         return self._seen[folder]
 
 
 def _touched(operation: Operation) -> Iterator[Path]:
     for step in operation.steps:
-        if step.action != "restore":  # the bin is no folder of ours
+        if step.action not in ("edit", "restore"):  # the bin is no folder of ours
             yield step.source
-        if step.target is not None:
+        if step.target is not None and step.action != "edit":
             yield step.target
 
 
@@ -125,8 +130,9 @@ def _key(store: Shelf, places: Places, row: Row) -> int | None:
     if entry is not None and entry.file.path in ends:
         return row.key
     for path in ends:
-        place = places.place(path.parent)
-        entry = store.find(place.root, places.id_of(place, path.name))
-        if entry is not None:
-            return entry.key
+        with suppress(InputError):
+            place = places.place(path.parent)
+            entry = store.find(place.root, places.id_of(place, path.name))
+            if entry is not None:
+                return entry.key
     return None

@@ -1,6 +1,7 @@
 """Stars, tags and notes of one file or many, and NAME.json: set, and set back as they were."""
 
 import pytest
+from loradex.catalog.updates import SetPresence
 from loradex.errors import InputError, SidecarError
 
 
@@ -78,6 +79,41 @@ def test_undo_follows_a_file_that_moved(library):
     assert library.store.get(key).user.notes == ""
 
 
+def test_a_file_on_a_drive_that_is_away_can_be_starred(library):
+    key = library.add("ink.pt")
+    library.store.apply([SetPresence(library.root, "offline")])
+    assert library.organiser.edit([key], favourite=True).done
+    with pytest.raises(InputError, match="offline"):
+        library.organiser.rename(key, "pen")
+
+
+def test_undo_finds_the_file_when_its_key_was_given_to_another(library, make_library, tmp_path):
+    """As after a broken database was built again, with the user's data out of the export."""
+    library.add("pen.pt")
+    edited = library.organiser.edit([library.add("ink.pt")], rating=5)
+    (library.root / "a.pt").write_bytes(b"a")
+    again = make_library(tmp_path)
+    again.add("a.pt", "b.pt")
+    again.scan()
+    key = again.key("ink.pt")
+    assert key != edited.edits[0].key
+    again.store.set_user(key, rating=5)
+    again.organiser.undo(edited.id)
+    assert again.store.get(key).user.rating is None
+
+
+def test_undo_stays_with_a_file_that_was_trained_anew(library):
+    keys = [library.add("ink.pt"), library.add("pen.pt")]
+    (library.root / "pen.pt").write_bytes((library.root / "ink.pt").read_bytes())
+    library.scan()
+    library.organiser.edit(keys, rating=5)
+    edited = library.organiser.edit(keys[:1], rating=6)
+    (library.root / "ink.pt").write_bytes(b"trained anew")
+    library.scan()
+    library.organiser.undo(edited.id)
+    assert [library.store.get(key).user.rating for key in keys] == [5, 5]
+
+
 class TestNameJson:
     """AUTOMATIC1111's own form: four spaces, keys with spaces, unknown keys kept."""
 
@@ -119,6 +155,40 @@ class TestNameJson:
         library.organiser.describe(key, {"notes": "new"})
         assert library.organiser.describe(key, {"notes": "new"}).done
         assert len(library.organiser.history()) == 1
+
+    def test_a_crash_after_the_write_counts_as_done(self, library, monkeypatch):
+        import loradex.catalog.organise as organise
+
+        class Crash(BaseException):
+            pass
+
+        write = organise.write_user_json
+
+        def dies(model, changes):
+            write(model, changes)
+            raise Crash
+
+        key = library.add("ink.safetensors")
+        with monkeypatch.context() as patch:
+            patch.setattr(organise, "write_user_json", dies)
+            with pytest.raises(Crash):
+                library.organiser.describe(key, {"notes": "new"})
+        (settled,) = library.open().recover()
+        assert settled.done
+        assert library.true()
+        library.open().undo()
+        assert library.ids() == {"ink.safetensors"}
+
+    def test_a_link_stays_a_link_and_what_it_leads_to_is_set_back(self, library):
+        shared = library.base / "shared.json"
+        shared.write_bytes(self.OLD)
+        (library.root / "ink.json").symlink_to(shared)
+        key = library.add("ink.safetensors")
+        library.organiser.describe(key, {"notes": "new"})
+        assert b"new" in shared.read_bytes()
+        library.organiser.undo()
+        assert (library.root / "ink.json").is_symlink()
+        assert shared.read_bytes() == self.OLD
 
     def test_a_file_of_another_tool_is_left_alone_and_said_so(self, library):
         key = library.add("ink.safetensors")

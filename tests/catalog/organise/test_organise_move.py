@@ -219,6 +219,24 @@ class TestFailures:
         assert "does not permit" in failed.problems[0]
         assert library.ids() == {"ink.pt"}
 
+    def test_ctrl_c_in_the_middle_puts_everything_back(self, library, monkeypatch):
+        key = library.add("ink.pt", "ink.json", "ink.png")
+        before = library.tree()
+        rename = Path.rename
+
+        def stopped(self, target):
+            if self.name == "ink.pt":
+                raise KeyboardInterrupt
+            return rename(self, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", stopped)
+            with pytest.raises(KeyboardInterrupt):
+                library.organiser.move([key], "art")
+        assert library.tree() == before
+        library.organiser.recover()
+        assert library.true()
+
     def test_a_file_that_another_program_holds_on_windows_is_said_so(self):
         from loradex.catalog.operations import reason
 

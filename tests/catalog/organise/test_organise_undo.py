@@ -185,6 +185,12 @@ class TestBin:
         with pytest.raises(InputError, match="another file is there now"):
             library.organiser.undo(second.id)
 
+    def test_a_link_that_leads_nowhere_stays_behind(self, library):
+        (library.root / "ink.json").symlink_to("nowhere")
+        key = library.add("ink.pt")
+        assert library.organiser.trash([key]).done
+        assert (library.root / "ink.json").is_symlink()
+
     def test_an_emptied_bin_is_said_so(self, library, bin_):
         key = library.add("ink.pt")
         library.organiser.trash([key])
