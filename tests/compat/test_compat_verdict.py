@@ -138,3 +138,26 @@ def test_an_empty_file_is_refused():
 )
 def test_titles_are_spoken_with_the_right_article(title, spoken):
     assert with_article(title) == spoken
+
+
+def test_a_family_that_has_nothing_in_common_is_refused_though_no_shape_is_wrong():
+    model = family("hunyuan-video").architectures()
+    error = refusal(recorded("flux1-diffusers"), model)
+    assert error is not None
+    assert "a network for Flux.1" in error.found
+    assert refusal(recorded("flux1-diffusers"), family("chroma").architectures()) is None
+
+
+def test_a_network_of_nobody_with_few_names_of_the_model_is_refused():
+    extra = {}
+    for index in range(3):
+        extra.update({f"lora_unet_new_layer_{index}.lora_down.weight": (2, 4),
+                      f"lora_unet_new_layer_{index}.lora_up.weight": (4, 2)})
+    error = refusal({**toy_lora(), **extra}, TOY)
+    assert error.found == (
+        "a network for another base model: 3 of its 4 modules are not in the loaded model")
+
+
+def test_kin_of_the_model_is_let_through_with_what_it_has():
+    assert refusal(recorded("sdxl-kohya-te"), family("ssd-1b").architectures()) is None
+    assert refusal(recorded("sdxl-kohya-te"), family("koala/1b").architectures()) is not None

@@ -167,6 +167,9 @@ def _chosen(
     return after
 
 
+_SHOWN = 5
+
+
 def titles(families: Iterable[Family]) -> str:
     """The families in words; several sizes of one are told apart."""
     listed = list(dict.fromkeys(families))
@@ -175,7 +178,10 @@ def titles(families: Iterable[Family]) -> str:
         f"{one.title} {one.variant}" if same[one.title] > 1 and one.variant else one.title
         for one in listed
     ]
-    return " or ".join(dict.fromkeys(names))
+    names = list(dict.fromkeys(names))
+    if len(names) > _SHOWN:
+        names = [*names[: _SHOWN - 1], f"{len(names) - _SHOWN + 1} others"]
+    return " or ".join(names)
 
 
 _NEARLY, _HALF = 0.9, 0.5

@@ -16,6 +16,7 @@ from loradex.keys.architecture import Architecture
 from loradex.keys.resolve import NameTable, table_of
 
 Relation = Literal["same", "kin", "other", "unknown"]
+Answer = Literal["fits", "partly", "no_effect", "unknown", "broken"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def case_of(
     encoders = of_component(network.facts, "te")
     matches = main + _encoder_matches(network, encoders, checkpoint, first=not main)
     return Case(network, detection, checkpoint, tuple(matches),
-                _relation(network, detection, checkpoint))
+                relation_of(network, detection, checkpoint.family))
 
 
 def _main_matches(
@@ -121,16 +122,30 @@ def _best(facts: Sequence[Fact], tables: Sequence[NameTable]) -> Count:
                default=count("te", facts, []))
 
 
-def _relation(
-    network: NetworkFacts, detection: Detection, checkpoint: CheckpointFacts
-) -> Relation:
-    """What the network's possible families are to the checkpoint's.
+def relation_of(network: NetworkFacts, detection: Detection, family: str) -> Relation:
+    """What the network's possible families are to a model's.
 
     The user's word does not make layers fit, so the families that admit the file are asked first.
     """
     ours = network.admission.ids or detection.candidates
-    if not ours or not checkpoint.family:
+    if not ours or not family:
         return "unknown"
-    if checkpoint.family in detection.candidates and checkpoint.family in ours:
+    if family in detection.candidates and family in ours:
         return "same"
-    return "kin" if any(are_kin(one, checkpoint.family) for one in ours) else "other"
+    return "kin" if any(are_kin(one, family) for one in ours) else "other"
+
+
+def judge(count: Count, relation: Relation) -> Answer:
+    """The answer for the main part of a network alone.
+
+    A wrong shape, or a family that has nothing to do with the model's, refuses the network: 50 of
+    192 layers of an SD 1.5 network fit SDXL by accident, and all of a Flux.1 network in diffusers'
+    names fit HunyuanVideo. Kin have most layers in common.
+    """
+    if relation == "other" or not count.usable:
+        return "no_effect"
+    if count.full:
+        return "fits"
+    if relation == "unknown" and (count.misfits or 2 * count.usable < count.modules):
+        return "no_effect"
+    return "partly"

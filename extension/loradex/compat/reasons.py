@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from loradex.compat.admission import titles
 from loradex.compat.checkpoint_facts import CheckpointFacts
 from loradex.compat.counting import Count
 from loradex.compat.families import Family, families_of
-from loradex.compat.matching import Case, Match
+from loradex.compat.matching import Answer, Case, Match
 from loradex.compat.model import OTHER, ModelDescription, describe_model
 from loradex.compat.refusal import families_of_detection, refusal
 from loradex.compat.refusal import not_a_network as no_network_error
 from loradex.compat.wording import with_article
 from loradex.errors import LoradexError
-
-Answer = Literal["fits", "partly", "no_effect", "unknown", "broken"]
 
 NO_MODULES = "It has no module that any network type could read. Download it again."
 _CALLED = {"unet": "UNet", "transformer": "transformer", "motion_module": "motion module",

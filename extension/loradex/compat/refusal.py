@@ -8,6 +8,7 @@ from loradex.compat.admission import titles
 from loradex.compat.counting import Count, compare
 from loradex.compat.detect import Detection, decide
 from loradex.compat.families import Family
+from loradex.compat.matching import judge, relation_of
 from loradex.compat.model import OTHER, ModelDescription, describe_model
 from loradex.compat.network import NetworkFacts, read_network
 from loradex.compat.wording import with_article
@@ -27,18 +28,20 @@ def incompatibility(
     """The error for a network of another base model, or None where it may be applied.
 
     A network is refused where a module of its denoiser has a name of the model and another
-    shape, or where nothing of its denoiser (without one: nothing at all) matches. Modules with
-    names that the model lacks are for the report: they do not make a network incompatible.
+    shape, and where the verdict on it is that it has no effect. Modules with names that the model
+    lacks are for the report: they alone do not make a network incompatible.
     """
     if parsed.not_a_lora:
         return not_a_network(parsed.not_a_lora, subject)
     counts = {count.component: count for count in compare(parsed, tensors, model)}
     decisive = counts.get("denoiser") or counts.get("motion") or counts.get("te")
-    if decisive is not None and not decisive.misfits and decisive.named:
-        return None
     network = read_network(parsed, tensors)
-    families = families_of_detection(network, decide(network, metadata))
-    return refusal(subject, families, describe_model(model), decisive)
+    detection, loaded = decide(network, metadata), describe_model(model)
+    if decisive is not None and not decisive.misfits:
+        relation = relation_of(network, detection, loaded.family)
+        if decisive.input_variants or judge(decisive, relation) != "no_effect":
+            return None
+    return refusal(subject, families_of_detection(network, detection), loaded, decisive)
 
 
 def families_of_detection(network: NetworkFacts, detection: Detection) -> tuple[Family, ...]:

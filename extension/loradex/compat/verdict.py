@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from loradex.compat import reasons
 from loradex.compat.admission import Confidence
 from loradex.compat.checkpoint_facts import CheckpointFacts
-from loradex.compat.counting import Count
 from loradex.compat.detect import Detection
-from loradex.compat.matching import Case, Match, Relation, case_of
+from loradex.compat.matching import Answer, Case, Match, case_of, judge
 from loradex.compat.network import NetworkFacts
-from loradex.compat.reasons import Answer
 
 __all__ = ["Answer", "ComponentVerdict", "Verdict", "verdict"]
 
@@ -54,7 +52,7 @@ def verdict(
     if early is not None:
         return early
     case = case_of(network, detection, checkpoint)
-    judged = _judge_main(case.main.count, case.relation)
+    judged = judge(case.main.count, case.relation)
     applied = _applied(case, judged, force=force)
     answer = _whole(judged, case, applied, force=force)
     return Verdict(
@@ -74,22 +72,6 @@ def _without_counting(network: NetworkFacts, checkpoint: CheckpointFacts) -> Ver
     if checkpoint.not_a_checkpoint or not checkpoint.components:
         return Verdict("unknown", "unknown", (reasons.no_checkpoint(checkpoint),))
     return None
-
-
-def _judge_main(count: Count, relation: Relation) -> Answer:
-    """The answer for the main part alone.
-
-    A wrong shape, or a family that has nothing to do with the checkpoint's, refuses the network:
-    50 of 192 layers of an SD 1.5 network fit SDXL by accident, and all of a Flux.1 network in
-    diffusers' names fit HunyuanVideo. Kin have most layers in common.
-    """
-    if relation == "other" or not count.usable:
-        return "no_effect"
-    if count.full:
-        return "fits"
-    if count.misfits and relation == "unknown":
-        return "no_effect"
-    return "partly"
 
 
 def _applied(case: Case, judged: Answer, *, force: bool) -> Mapping[str, bool]:

@@ -134,6 +134,10 @@ _HASHES: Mapping[str, tuple[str, Base]] = {
         "sd_xl_base_1.0.safetensors", Base("sdxl")),
     "67ab2fd8ec439a89b3fedb15cc65f54336af163c7eb5e4f2acc98f090a29b0b3": (
         "ponyDiffusionV6XL_v6StartWithThisOne.safetensors", Base("sdxl", "pony")),
+    "6681e8e4b134c81f16533acedb0d406d7e5e366e1624b4105178c64d00b05d51": (
+        "NoobAI-XL-v1.1.safetensors", Base("sdxl", "noobai")),
+    "c2a1a3eaa13d4c107dc7e00c3fe830cab427aa026362740ea094745b3422a331": (
+        "Illustrious-XL-v2.0.safetensors", Base("sdxl", "illustrious")),
 }
 """Hash of a known base to its file name and what it is; only those with a certain source."""
 

@@ -180,7 +180,8 @@ class _Draft:
                           *(self._component_of(name.split(".")[0]) for name in self.faults)])
         hits = Counter(self.matched.values())
         fatal = any(one.component in DENOISERS for one in self.misfit)
-        doubtful = not self.refused and (fatal or not self.edits)
+        unsure = fatal or not self.edits or any(one in DENOISERS for one in self.unmatched.values())
+        doubtful = not self.refused and unsure
         return Plan(
             subject=self.network.name, title=self.model.title, edits=tuple(self.edits),
             matched=tuple(self.matched), unmatched=tuple(self.unmatched),
