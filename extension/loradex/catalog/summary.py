@@ -8,7 +8,7 @@ from typing import Any
 from loradex.catalog.records import Summary
 from loradex.catalog.scan import NetworkFile
 from loradex.files.described import Described, describe_model_file
-from loradex.files.metadata import embedded_cover
+from loradex.files.metadata import has_embedded_cover
 
 
 def summarise(
@@ -17,7 +17,7 @@ def summarise(
     """The summary of a file; a broken sidecar is told in `problems` and never raises."""
     found = describe_model_file(file.path, metadata, names)
     preview = found.previews[0] if found.previews else ""
-    if not preview and embedded_cover(metadata):
+    if not preview and has_embedded_cover(metadata):
         preview = "metadata"
     return Summary(
         title=_text(found, "title"), description=_text(found, "description"),

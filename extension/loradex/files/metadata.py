@@ -21,6 +21,9 @@ METADATA = "metadata"
 
 MAX_COVER_BYTES = 8 << 20
 
+_BEGINNING = 160
+"""Characters of a data URI: its head, and enough of the picture to name it."""
+
 _PICTURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -123,9 +126,16 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def has_embedded_cover(metadata: Mapping[str, str]) -> bool:
-    """True where a picture seems to be inside, without decoding it."""
-    thumbnail = metadata.get("modelspec.thumbnail", "")
-    return thumbnail.startswith("data:image/") or len(metadata.get("ssmd_cover_images", "")) > 8
+    """True where a picture begins inside; only its first bytes are decoded, for whole lists."""
+    thumbnail = metadata.get("modelspec.thumbnail", "")[:_BEGINNING]
+    if thumbnail.startswith("data:") and _beginning(thumbnail.partition(",")[2]):
+        return True
+    return _beginning(metadata.get("ssmd_cover_images", "")[:_BEGINNING].lstrip('[" \n'))
+
+
+def _beginning(encoded: str) -> bool:
+    encoded = encoded.split('"')[0]
+    return _picture(encoded[: len(encoded) // 4 * 4]) is not None
 
 
 def embedded_cover(metadata: Mapping[str, str]) -> tuple[str, bytes] | None:

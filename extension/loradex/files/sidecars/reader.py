@@ -93,12 +93,20 @@ def read_sidecar(path: Path, reader: Reader, model: str) -> tuple[list[Found], l
     """What one sidecar says, and its problems as sentences without a full stop."""
     try:
         raw = read_bytes(path)
-        if not raw.strip() and (reader.may_be_empty or reader.text):
-            return [], []
-        document = parse_text(raw) if reader.text else parse_object(raw)
     except SidecarFault as fault:
         return [], [f"{path.name} {fault}"]
-    pickers = reader.read(document, Subject(path.name, model))
+    return interpret(raw, reader, Subject(path.name, model))
+
+
+def interpret(raw: bytes, reader: Reader, subject: Subject) -> tuple[list[Found], list[str]]:
+    """The same for the bytes of a sidecar."""
+    if not raw.strip() and (reader.may_be_empty or reader.text):
+        return [], []
+    try:
+        document = parse_text(raw) if reader.text else parse_object(raw)
+    except SidecarFault as fault:
+        return [], [f"{subject.name} {fault}"]
+    pickers = reader.read(document, subject)
     problems = dict.fromkeys(problem for pick in pickers for problem in pick.problems)
     return [pick.found for pick in pickers if pick.values], list(problems)
 
