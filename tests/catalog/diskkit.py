@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -9,6 +11,7 @@ from loradex.catalog.reconcile import reconcile
 from loradex.catalog.records import FileFacts, Query, Summary
 from loradex.catalog.scan import scan_tree
 from loradex.catalog.store import Store
+from loradex.catalog.watch import Watcher
 
 
 @dataclass(frozen=True)
@@ -98,3 +101,47 @@ class Library:
 
     def close(self):
         self.store.close()
+
+
+def model(content: str) -> bytes:
+    """A whole safetensors file whose data is this text."""
+    data = content.encode()
+    entry = {"dtype": "U8", "shape": [len(data)], "data_offsets": [0, len(data)]}
+    header = json.dumps({"a": entry}).encode()
+    return len(header).to_bytes(8, "little") + header + data
+
+
+def wait_until(check, seconds=10.0):
+    """Fails where something is not so in time; returns the seconds that it took."""
+    begun = time.monotonic()
+    while not check():
+        assert time.monotonic() - begun < seconds, "it did not happen in time"
+        time.sleep(0.02)
+    return time.monotonic() - begun
+
+
+class Live:
+    """A library that a watcher keeps true."""
+
+    def __init__(self, *roots, **how):
+        self.library = Library(*roots)
+        self.batches = []
+        self.watcher = Watcher(roots, self._look, **how)
+
+    def _look(self, paths):
+        self.batches.append(set(paths))
+        self.library.reconcile(*paths)
+
+    def start(self):
+        before = len(self.batches)
+        self.watcher.start()
+        wait_until(lambda: len(self.batches) > before)
+        return self
+
+    def wait_for(self, *ids, seconds=10.0):
+        """Until exactly these files are listed."""
+        return wait_until(lambda: self.library.ids("present") == sorted(ids), seconds)
+
+    def close(self):
+        self.watcher.stop()
+        self.library.close()

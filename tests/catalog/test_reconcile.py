@@ -361,6 +361,21 @@ class TestSomePaths:
         assert library.stars() == {"a.pt": "of b.pt", "b.pt": "of c.pt", "c.pt": "of a.pt"}
         assert library.is_true()
 
+    def test_one_path_of_a_root_that_is_back_brings_all_of_it_up_to_date(
+        self, library, root, tmp_path
+    ):
+        for name in ("a.pt", "b.pt"):
+            write(root / name, name)
+        library.reconcile()
+        root.rename(tmp_path / "unplugged")
+        library.reconcile()
+        (tmp_path / "unplugged" / "a.pt").unlink()
+        write(tmp_path / "unplugged" / "c.pt", "c")
+        (tmp_path / "unplugged").rename(root)
+        library.reconcile(root / "c.pt")
+        assert library.ids("present") == ["b.pt", "c.pt"]
+        assert library.is_true()
+
     def test_paths_outside_of_the_roots_mean_nothing(self, library, root, tmp_path):
         write(root / "a.pt", "a")
         assert library.reconcile(tmp_path / "other.pt") == []

@@ -85,15 +85,28 @@ class _Run:
 
     def look(self, cancelled: Callable[[], bool]) -> None:
         """Lists the disk and sorts out what is gone and which roots are away."""
-        wanted = self.targets.wants if self.targets else None
-        self.listing = list_models(self.roots, wanted, cancelled)
         self.known = self.store.known(self.roots)
+        shown = {(row.root, row.presence) for row in self.known.values()}
+        self._list(cancelled)
         absent = self._absent()
-        offline = {str(root) for root in self.listing.offline} | self._bare(absent)
-        self._online = frozenset(str(root) for root in self.roots) - offline
+        away = self._away(absent)
+        back = {root for root, presence in shown if presence == "offline"} - away
+        if back and self.targets is not None:
+            self.targets.add(map(Path, back))
+            self._list(cancelled)
+            absent = self._absent()
+        self._online = frozenset(map(str, self.roots)) - away
         self.vanished = {place: row for place, row in absent.items()
                          if place[0] in self._online and self._covered(row)}
-        self._tell_presence(offline)
+        gone = {root for root, presence in shown if presence == "present"} & away
+        self._apply([
+            *(SetPresence(root, "offline") for root in sorted(gone)),
+            *(SetPresence(root, "present") for root in sorted(back)),
+        ])
+
+    def _list(self, cancelled: Callable[[], bool]) -> None:
+        wanted = self.targets.wants if self.targets else None
+        self.listing = list_models(self.roots, wanted, cancelled)
 
     def read(self) -> None:
         """Reads what changed, and stores at once whatever no other file can have a say in."""
@@ -125,9 +138,13 @@ class _Run:
         unsure = _Unsure(self.listing.unsure) if absent else None
         return {place: row for place, row in absent.items() if not (unsure and place in unsure)}
 
-    def _bare(self, absent: Mapping[Place, Known]) -> set[str]:
-        """Empty roots that held too much to believe it, unless the files are named one by one."""
-        away = set()
+    def _away(self, absent: Mapping[Place, Known]) -> set[str]:
+        """Roots that are offline: they cannot be listed, or are empty and should not be.
+
+        An empty root that held many files is a mount point without its drive, unless the files
+        were told one by one.
+        """
+        away = {str(root) for root in self.listing.offline}
         for root in self.listing.bare:
             rows = [row for place, row in absent.items() if place[0] == str(root)]
             if self.targets is not None:
@@ -140,18 +157,6 @@ class _Run:
 
     def _covered(self, row: Known) -> bool:
         return self.targets is None or self.targets.cover(row.path)
-
-    def _tell_presence(self, offline: Collection[str]) -> None:
-        """A root is offline or back as a whole; nothing else of its rows changes."""
-        shown = {(place[0], row.presence) for place, row in self.known.items()}
-        updates: list[Update] = [
-            SetPresence(root, "offline") for root in sorted(offline) if (root, "present") in shown
-        ]
-        updates += [
-            SetPresence(root, "present")
-            for root in sorted(self._online) if (root, "offline") in shown
-        ]
-        self._apply(updates)
 
     def _candidates(self) -> tuple[dict[Place, Found], dict[Place, Found]]:
         """Files to read: those that have a row and look different, and those that have none."""

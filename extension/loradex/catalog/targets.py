@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from loradex.catalog.walk import Entry, Folder, Level, owners_of, text
@@ -17,11 +17,16 @@ class Targets:
     was below it.
     """
 
-    def __init__(self, paths: Collection[Path]) -> None:
+    def __init__(self, paths: Iterable[Path]) -> None:
         self._paths: set[str] = set()
         self._files: dict[str, set[str]] = defaultdict(set)
         self._owners: dict[str, set[str]] = defaultdict(set)
         self._levels: dict[str, tuple[bool, set[str], set[str]]] = {}
+        self.add(paths)
+
+    def add(self, paths: Iterable[Path]) -> None:
+        """More paths that are meant."""
+        self._levels.clear()
         for path in paths:
             for spelled in _spellings(path):
                 self._add(spelled)

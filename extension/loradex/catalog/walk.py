@@ -5,13 +5,19 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
 from loradex.errors import CancelledError
-from loradex.files.sidecar_names import MODEL_SUFFIXES, models_of
+from loradex.files.sidecar_names import (
+    MODEL_SUFFIXES,
+    PREVIEW_SUFFIXES,
+    SIDECAR_SUFFIXES,
+    models_of,
+)
 from loradex.files.unfinished import CONTROL_SUFFIXES, finished_name
 
 log = logging.getLogger(__name__)
@@ -19,6 +25,8 @@ log = logging.getLogger(__name__)
 Entry = os.DirEntry[str]
 
 _SUFFIXES = frozenset(MODEL_SUFFIXES)
+_PLAIN = frozenset((*SIDECAR_SUFFIXES, *PREVIEW_SUFFIXES))
+_by_name = attrgetter("name")
 _LINKS_TELL = sys.platform != "win32"
 """A Windows junction is not told as a link before Python 3.12, so there every path is resolved."""
 
@@ -73,13 +81,9 @@ class Level:
             for key in (name[: name.rfind(".")].lower(), name.lower()):
                 called.setdefault(key, []).append(name)
         owned: dict[str, list[Entry]] = {}
-        for entry in sorted(self.others, key=lambda other: other.name):
-            for owner in owners_of(entry.name):
-                models = called.get(owner.lower())
-                if models:
-                    for model in _exact(owner, models):
-                        owned.setdefault(model, []).append(entry)
-                    break
+        for entry in sorted(self.others, key=_by_name):
+            for model in _owned_by(entry.name, called):
+                owned.setdefault(model, []).append(entry)
         return owned
 
 
@@ -173,9 +177,24 @@ def text(name: str) -> str:
 
 def owners_of(name: str) -> tuple[str, ...]:
     """As `models_of`, and the model of a file that says its download has not ended."""
-    if name.lower().endswith(CONTROL_SUFFIXES):
+    owners = models_of(name)
+    if not owners and name.lower().endswith(CONTROL_SUFFIXES):
         return (finished_name(name),)
-    return models_of(name)
+    return owners
+
+
+def _owned_by(name: str, called: Mapping[str, list[str]]) -> list[str]:
+    """The models of the most specific owner; the plain `NAME.json` is told without asking."""
+    dot = name.rfind(".")
+    owner = name[:dot]
+    models = called.get(owner.lower())
+    if models and name[dot:].lower() in _PLAIN:
+        return _exact(owner, models)
+    for owner in owners_of(name):
+        models = called.get(owner.lower())
+        if models:
+            return _exact(owner, models)
+    return []
 
 
 def _inner(folder: Folder, entry: Entry) -> Folder:
