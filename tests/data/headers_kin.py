@@ -55,6 +55,8 @@ def _unets() -> Iterator[Made]:
            attention(layers("svd", "diffusers")), peft("unet."))
     yield ("svd-comfy-native", "svd", "bfl_dotted_diffusion_model",
            attention(layers("svd", "native")), peft("diffusion_model."))
+    yield ("demo-kohya", "loradex-demo", "kohya_flat_diffusers",
+           trained(layers("loradex-demo", "diffusers")), kohya("lora_unet_"))
     motion = layers("animatediff-sd1", "native")
     yield ("animatediff-sd1-motion-lora", "animatediff-sd1", "animatediff_motion_lora",
            {name: motion[name] for name in motion if ".attention_blocks." in name}, processor(""))

@@ -14,6 +14,7 @@ from diffusers import (  # noqa: E402
     UNet2DConditionModel,
     UNetSpatioTemporalConditionModel,
 )
+from loradex.compat.known import demo  # noqa: E402
 from loradex.keys import configs  # noqa: E402
 from loradex.keys.derive import derive  # noqa: E402
 from transformers import (  # noqa: E402
@@ -58,6 +59,7 @@ DENOISERS = {
     "koala-1b": ("UNet2DConditionModel", configs.KOALA_1B_UNET),
     "koala-700m": ("UNet2DConditionModel", configs.KOALA_700M_UNET),
     "kolors": ("UNet2DConditionModel", configs.KOLORS_UNET),
+    "loradex-demo": ("UNet2DConditionModel", demo.UNET),
     "toy": ("UNet2DConditionModel", TOY_UNET),
     "toy-one-layer": ("UNet2DConditionModel", {**TOY_UNET, "layers_per_block": 1}),
     "toy-no-middle": ("UNet2DConditionModel", {**TOY_UNET, "mid_block_type": None}),

@@ -10,6 +10,7 @@ from loradex.compat.known import (
     animatediff,
     auraflow,
     cog,
+    demo,
     flux,
     hidream,
     hunyuan_dit,
@@ -47,6 +48,7 @@ FAMILIES: tuple[Family, ...] = (
     *qwen_image.FAMILIES,
     *anima.FAMILIES,
     *krea.FAMILIES,
+    *demo.FAMILIES,
 )
 """All known families, the older first (docs/adding-a-family.md)."""
 
