@@ -171,6 +171,13 @@ def test_alpha_of_a_full_lokr_is_not_measured_by_any_rank(tmp_path):
     assert deep_check(write(tmp_path / "a.safetensors", tensors, "F32")) == ()
 
 
+def test_the_constraint_of_an_oft_may_be_zero(tmp_path):
+    tensors = {"m.oft_blocks": ((2, 4, 4), noise(32)), "m.alpha": ((), [0.0])}
+    assert deep_check(write(tmp_path / "a.safetensors", tensors)) == ()
+    broken = tensors | {"m.alpha": ((), [math.nan])}
+    assert set(codes(write(tmp_path / "a.safetensors", broken))) == {"not-finite"}
+
+
 def test_float8_and_integers_are_read_too(tmp_path):
     sound = {"m.lora_down.weight": ((2, 4), bytes(range(0x20, 0x28))),
              "m.lora_up.weight": ((4, 2), bytes(range(0x20, 0x28)))}  # fmt: skip

@@ -132,7 +132,7 @@ def _check_size(name: str, dtype: str, shape: tuple[int, ...], size_bytes: int) 
     bits = size_bytes * 8
     if _count(shape) * DTYPE_BITS[dtype] != bits:
         found = f"'{clip(name)}' ({dtype} {clip(str(list(shape)))}) has {size_bytes:,} bytes"
-        raise Fault("size-mismatch", found, "as many as its shape and dtype say", AGAIN)
+        raise Fault("size-mismatch", found, "as many as its shape and dtype say")
 
 
 def _count(shape: tuple[int, ...]) -> int:
@@ -166,7 +166,7 @@ def _broken_text(what: str) -> Fault:
 
 
 def _wrong(found: str, expected: str) -> Fault:
-    return Fault("wrong-json", found, expected, AGAIN)
+    return Fault("wrong-json", found, expected)
 
 
 def _shown(value: Any) -> str:

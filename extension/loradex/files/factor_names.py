@@ -26,7 +26,11 @@ _RANKED = ("down", "A", "hada_w1_b", "lokr_w2_b", "lokr_w1_b")
 
 @dataclass(frozen=True)
 class Module:
-    """The factors of one module, whose product is its change; `alpha` is '' where there is none."""
+    """The factors of one module, whose product is its change.
+
+    `alpha` is '' where none is stored, and without a rank: a full LoKr ignores it, and in OFT it
+    is a constraint, where 0 is usual.
+    """
 
     name: str
     factors: tuple[str, ...]
@@ -62,4 +66,5 @@ def _module(name: str, parts: _Parts, shapes: Mapping[str, tuple[int, ...]]) -> 
     ranked = next((parts.factors[role] for role in _RANKED if role in parts.factors), "")
     shape = shapes.get(ranked, ())
     rank = shape[0] if shape else None
-    return Module(name, tuple(parts.factors.values()), ups, downs, parts.alpha, rank)
+    alpha = parts.alpha if rank else ""
+    return Module(name, tuple(parts.factors.values()), ups, downs, alpha, rank)
