@@ -75,6 +75,8 @@ class Lifetime:
             except CancelledError:
                 if self._connections is connections:
                     raise
+            except UnicodeDecodeError as error:  # even the name in SQLite's own message is broken
+                self._survive(sqlite3.DatabaseError(str(error)), connections)
             except sqlite3.Error as error:
                 self._survive(error, connections)
         raise LoradexError(

@@ -40,7 +40,7 @@ def open_database(path: Path | None, prepare: Prepare) -> tuple[Connections, tup
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         return _open_file(path, notes, prepare), tuple(notes)
-    except (UnusableError, OSError, sqlite3.Error) as error:
+    except (UnusableError, OSError, sqlite3.Error, UnicodeDecodeError) as error:
         log.warning("The index %s is kept in memory: %s", path, error)
         reason = str(error) if isinstance(error, UnusableError) else f"{path.name}: {error}"
         notes.append(f"The index is kept in memory and built again at each start: {reason}.")
@@ -52,7 +52,7 @@ def in_memory(prepare: Prepare) -> Connections:
     return _prepared(None, prepare)
 
 
-def put_away(path: Path, error: sqlite3.Error) -> str:
+def put_away(path: Path, error: Exception) -> str:
     """Sets a broken database aside and says so in a sentence."""
     target = set_aside(path)
     return (
@@ -119,8 +119,8 @@ def _open_file(path: Path, notes: list[str], prepare: Prepare) -> Connections:
     before = identity(path)
     try:
         return _prepared(path, prepare)
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        if isinstance(error, sqlite3.Error) and not is_damage(error):
             raise
         log.warning("The index %s is broken: %s", path, error)
         if before is not None and before == identity(path):

@@ -153,6 +153,7 @@ def known_of(
 ) -> list[Known]:
     """What is known of the rows that fulfil a condition."""
     roots, presences = root_names(connection), schema.PRESENCES
+    _check_whole(connection)
     try:
         return [
             Known(key, roots[root], file_id, _stamp(size, mtime, inode, ctime), companions,
@@ -162,6 +163,30 @@ def known_of(
         ]
     except (ValueError, TypeError, LookupError) as error:
         raise unreadable(0, error) from error
+
+
+def listed_of(
+    connection: sqlite3.Connection, keys: Sequence[int], checkpoint: str = ""
+) -> tuple[Entry, ...]:
+    """The entries of keys that the same state of the database named.
+
+    Raises:
+        sqlite3.DatabaseError: one of them is not there.
+    """
+    found = entries_of(connection, keys, checkpoint)
+    if len(found) < len(keys):
+        raise sqlite3.DatabaseError("rows have lost their details")
+    return found
+
+
+def _check_whole(connection: sqlite3.Connection) -> None:
+    """A file that is known and not listed would never be shown again."""
+    counts = [
+        connection.execute(f"SELECT COUNT(*) FROM {table} WHERE presence < 2").fetchone()[0]
+        for table in ("files", "entries")
+    ]
+    if counts[0] != counts[1]:
+        raise sqlite3.DatabaseError("files and entries differ")
 
 
 def stamp_of(key: int, values: Sequence[int | str]) -> Stamp:

@@ -129,7 +129,7 @@ class Store:
             full_text = has_full_text(connection)
             keys = queries.keys(connection, query, full_text)
             total = queries.count(connection, query, full_text)
-            return Page(rows.entries_of(connection, keys, query.checkpoint), total)
+            return Page(rows.listed_of(connection, keys, query.checkpoint), total)
 
         return self._database.read(read)
 
@@ -206,7 +206,7 @@ class Store:
     def unhashed(self, prefer: Sequence[int] = (), limit: int = 100) -> tuple[Entry, ...]:
         """Present entries to hash: the preferred ones first, then small files before large ones."""
         return self._database.read(
-            lambda c: rows.entries_of(c, hash_rows.waiting(c, prefer, limit))
+            lambda c: rows.listed_of(c, hash_rows.waiting(c, prefer, limit))
         )
 
     def set_hashes(self, key: int, stamp: Stamp, hashes: FileHashes) -> bool:
@@ -240,7 +240,7 @@ class Store:
         """Profile -> one entry of it, for all profiles that the checkpoint has no verdict on."""
         def read(connection: sqlite3.Connection) -> dict[str, Entry]:
             found = verdict_rows.unjudged(connection, checkpoint)
-            entries = rows.entries_of(connection, list(found.values()))
+            entries = rows.listed_of(connection, list(found.values()))
             return dict(zip(found, entries, strict=True))
 
         return self._database.read(read)

@@ -28,6 +28,8 @@ def read_user(connection: sqlite3.Connection, key: int) -> UserData:
     """
     row = connection.execute("SELECT user FROM details WHERE key = ?", (key,)).fetchone()
     if row is None:
+        if connection.execute("SELECT 1 FROM files WHERE key = ?", (key,)).fetchone():
+            raise sqlite3.DatabaseError(f"row {key} has lost its details")
         raise InputError(f"Entry {key}", "it is not in the catalog", "", "Refresh the list.")
     return rows.stored(UserData, key, row[0])
 
