@@ -48,9 +48,22 @@ def decided(tensors, metadata):
 
 
 @cache
+def networks():
+    """What names and shapes say of every header (numbered files need their class list)."""
+    return {one.id: read_network(parse_file(one.tensors, indexed(one.metadata)), one.tensors)
+            for one in headers()}
+
+
+@cache
 def answers():
-    """The answer of shapes alone for every header (numbered files need their class list)."""
-    return {one.id: decided(one.tensors, indexed(one.metadata)) for one in headers()}
+    return {name: decide(network) for name, network in networks().items()}
+
+
+@cache
+def lost(name):
+    """(header, the answer for what is left of it) of every header that has something left."""
+    less = [(one, LESS[name](one)) for one in headers()]
+    return [(one, decided(left, indexed(one.metadata))) for one, left in less if left]
 
 
 def indexed(metadata):
@@ -59,7 +72,7 @@ def indexed(metadata):
 
 def keys_of(one, keep):
     """The tensors of the modules that `keep` says yes to."""
-    modules = parse_file(one.tensors, indexed(one.metadata)).modules
+    modules = networks()[one.id].parsed.modules
     chosen = {key for module in modules if keep(module) for key in module.parts.values()}
     return {key: shape for key, shape in one.tensors.items() if key in chosen}
 
@@ -90,13 +103,13 @@ def block_of(module):
 
 
 def half_of_the_blocks(one):
-    blocks = sorted({block_of(module) for module in parse_file(one.tensors).modules})
+    blocks = sorted({block_of(module) for module in networks()[one.id].parsed.modules})
     kept = set(random.Random(one.id).sample(blocks, (len(blocks) + 1) // 2))
     return keys_of(one, lambda module: block_of(module) in kept)
 
 
 def first_half_of_the_blocks(one):
-    blocks = sorted({block_of(module) for module in parse_file(one.tensors).modules},
+    blocks = sorted({block_of(module) for module in networks()[one.id].parsed.modules},
                     key=lambda number: int(number or -1))
     kept = set(blocks[: (len(blocks) + 1) // 2])
     return keys_of(one, lambda module: block_of(module) in kept)
@@ -128,11 +141,7 @@ def test_names_that_mean_the_same_give_the_same_answer(name):
 @pytest.mark.parametrize("name", LESS)
 def test_a_file_that_lost_something_is_of_no_other_family(name):
     failures = []
-    for one in headers():
-        tensors = LESS[name](one)
-        if not tensors:
-            continue
-        found = decided(tensors, indexed(one.metadata))
+    for one, found in lost(name):
         wrong = found.family not in ("", one.family) and found.confidence == "high"
         if one.family not in found.candidates or wrong:
             failures.append(f"{one.id} ({one.family}): {found.candidates} {found.confidence}")
@@ -142,11 +151,10 @@ def test_a_file_that_lost_something_is_of_no_other_family(name):
 @pytest.mark.parametrize("name", LESS)
 def test_a_sure_answer_survives_a_loss_or_becomes_a_choice(name):
     failures = []
-    for one in headers():
-        before, tensors = answers()[one.id], LESS[name](one)
-        if before.confidence != "high" or not tensors:
+    for one, found in lost(name):
+        before = answers()[one.id]
+        if before.confidence != "high":
             continue
-        found = decided(tensors, indexed(one.metadata))
         alone = len(found.candidates) == 1
         if before.family not in found.candidates or len(found.candidates) > 4 or (
             alone and found.variant not in (before.variant, "")
@@ -174,7 +182,7 @@ def test_lying_metadata_changes_no_answer_of_the_shapes_and_is_told(number):
         before = answers()[one.id]
         if len(before.candidates) != 1 or before.candidates[0] == LIARS[number]:
             continue
-        found = decided(one.tensors, {**indexed(one.metadata), **LIES[number]})
+        found = decide(networks()[one.id], LIES[number])
         told = any("against the shapes" in line for line in found.evidence)
         if found.candidates != before.candidates or not told:
             failures.append(f"{one.id}: {found}")
@@ -186,7 +194,25 @@ def test_metadata_never_adds_a_family_that_the_shapes_rule_out(number):
     failures = []
     for one in headers():
         before = answers()[one.id]
-        found = decided(one.tensors, {**indexed(one.metadata), **LIES[number]})
+        found = decide(networks()[one.id], LIES[number])
         if not set(found.candidates) <= set(before.candidates):
             failures.append(f"{one.id}: {found.candidates} from {before.candidates}")
+    assert not failures, "\n".join(failures)
+
+
+@pytest.mark.parametrize("size", [1, 3, 8, 20, 60])
+def test_excerpts_of_any_size_keep_the_family_among_the_candidates(size):
+    failures = []
+    for one in headers():
+        modules = [module for module in networks()[one.id].parsed.modules
+                   if not module.component.startswith("te")]
+        generator = random.Random(f"{one.id} {size}")
+        chosen = generator.sample(modules, min(size, len(modules)))
+        keys = [key for module in chosen for key in module.parts.values()]
+        if not keys:
+            continue
+        found = decided({key: one.tensors[key] for key in keys}, indexed(one.metadata))
+        wrong = found.family not in ("", one.family) and found.confidence == "high"
+        if one.family not in found.candidates or wrong:
+            failures.append(f"{one.id} ({one.family}): {found.candidates} {found.confidence}")
     assert not failures, "\n".join(failures)
