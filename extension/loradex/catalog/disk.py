@@ -46,14 +46,19 @@ def refuse_taken(target: Path) -> None:
 
 
 def is_same_entry(source: Path, target: Path) -> bool:
-    """True for `Foo` and `foo` in one folder of a file system that takes both for one file."""
-    return (
-        source.parent == target.parent
-        and source.name != target.name
-        and fold(source.name) == fold(target.name)
-        and os.path.lexists(target)
-        and all(entry.name != target.name for entry in target.parent.iterdir())
-    )
+    """True for `Foo` and `foo` in one folder of a file system that takes both for one file.
+
+    Where it does not, they may still be hard links to one file; then both are listed.
+    """
+    if source.parent != target.parent or fold(source.name) != fold(target.name):
+        return False
+    try:
+        same = os.path.samestat(source.lstat(), target.lstat())
+    except OSError:
+        return False
+    both = {source.name, target.name}
+    listed = {entry.name for entry in source.parent.iterdir()} & both if same else both
+    return source.name != target.name and listed != both
 
 
 def same_bytes(one: Path, other: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import Protocol
 from loradex.catalog.edits import Shelf
 from loradex.catalog.operations import Operation, Row
 from loradex.catalog.places import Places
+from loradex.catalog.portable import fold
 from loradex.catalog.records import Change, FileFacts, Summary
 from loradex.catalog.scan import Listing, NetworkFile, ScannedFile
 from loradex.catalog.updates import Gone, Put, Update
@@ -55,7 +56,7 @@ def settle_rows(
         if path is None:
             updates += [] if key is None else [Gone(key)]
         elif (found := seen.model(path)) is not None:
-            settled.add(path)
+            settled.add(found.file.path)
             updates.append(_put(inspect, found, key))
     for found in seen.sharing(operation):
         entry = store.find(found.file.root, found.file.id)
@@ -72,7 +73,10 @@ class _Folders:
         self._seen: dict[Path, Mapping[str, ScannedFile]] = {}
 
     def model(self, path: Path) -> ScannedFile | None:
-        return self._of(path.parent).get(path.name)
+        """By the name as the disk lists it: HFS+ has another Unicode form, some drives no case."""
+        models = self._of(path.parent)
+        alike = (found for found in models.values() if _is_same_name(found.file.path, path))
+        return models.get(path.name) or next(alike, None)
 
     def sharing(self, operation: Operation) -> Iterator[ScannedFile]:
         """The models to which touched sidecars, or those of touched models, may belong."""
@@ -94,6 +98,11 @@ class _Folders:
             with suppress(InputError, FileNotFoundError):
                 self._seen[folder] = look(self._places, folder)
         return self._seen[folder]
+
+
+def _is_same_name(one: Path, other: Path) -> bool:
+    """But for case and Unicode form."""
+    return one.parent == other.parent and fold(one.name) == fold(other.name)
 
 
 def _touched(operation: Operation) -> Iterator[Path]:
@@ -127,7 +136,7 @@ def _key(store: Shelf, places: Places, row: Row) -> int | None:
     """The row's key; by path where a rebuilt database gave its content another one."""
     ends = [path for path in (row.source, row.target) if path is not None]
     entry = store.get(row.key)
-    if entry is not None and entry.file.path in ends:
+    if entry is not None and any(_is_same_name(entry.file.path, path) for path in ends):
         return row.key
     for path in ends:
         with suppress(InputError):

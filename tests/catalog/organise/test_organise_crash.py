@@ -6,8 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from loradex.catalog import carrier
 from loradex.catalog.journal import Journal
 from loradex.catalog.operations import Edit, Operation, Row, Step, Write
+from loradex.catalog.portable import fold
 from loradex.errors import InputError
 
 
@@ -142,6 +144,20 @@ def test_at_any_moment_of_an_undo(library, act):
 def test_at_any_moment_of_a_move_to_another_file_system(other_disk):
     other_disk.add(*FILES)
     assert crash_everywhere(other_disk, move_away) == {True, False}
+
+
+def change_case(library):
+    return library.organiser.rename(library.key("ink.pt"), "INK")
+
+
+def test_at_any_moment_of_the_two_renames_that_change_the_case(library, monkeypatch):
+    """The way that is taken where `ink` and `INK` are one file; here they are not."""
+    def same(one, other):
+        return one.parent == other.parent and fold(one.name) == fold(other.name)
+
+    monkeypatch.setattr(carrier, "is_same_entry", same)
+    library.add("ink.pt", "ink.json", "pen.pt")
+    assert crash_everywhere(library, change_case) == {True, False}
 
 
 def test_a_copy_that_was_cut_off_is_removed(other_disk, monkeypatch):

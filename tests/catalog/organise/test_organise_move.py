@@ -6,6 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from loradex.catalog.disk import is_same_entry
 from loradex.catalog.operations import Step
 from loradex.errors import InputError
 
@@ -71,9 +72,9 @@ def test_a_file_that_is_there_already_is_no_work(library):
 
 def test_times_survive_a_move(library):
     key = library.add("ink.safetensors")
-    os.utime(library.root / "ink.safetensors", ns=(1_500_000_000_000_000_000, 1_500_000_000_123))
+    os.utime(library.root / "ink.safetensors", ns=(10**18, 1_500_000_000_000_000_100))
     library.organiser.move([key], "art")
-    assert (library.root / "art/ink.safetensors").stat().st_mtime_ns == 1_500_000_000_123
+    assert (library.root / "art/ink.safetensors").stat().st_mtime_ns == 1_500_000_000_000_000_100
 
 
 class TestSharedSidecars:
@@ -181,6 +182,14 @@ class TestCaseOnly:
         assert library.ids() == {"ink.safetensors", "ink.json"}
         library.organiser.undo()
         assert library.ids() == {"Ink.safetensors", "Ink.json"}
+
+    def test_hard_links_of_two_cases_are_two_files(self, library):
+        key = library.add("Ink.safetensors")
+        one, other = library.root / "Ink.safetensors", library.root / "ink.safetensors"
+        other.hardlink_to(one)
+        assert not is_same_entry(one, other)
+        with pytest.raises(InputError, match="there already"):
+            library.organiser.rename(key, "ink")
 
     def test_but_not_onto_another_file_that_has_this_case(self, library):
         key = library.add("Ink.safetensors")

@@ -1,5 +1,6 @@
 """What a name or a folder may be: the same on every system, and never a way out of the roots."""
 
+import os
 import re
 import unicodedata
 
@@ -76,6 +77,7 @@ def test_a_folder_that_leaves_the_root_or_cannot_be_everywhere_is_refused(librar
     assert [path.name for path in library.root.iterdir()] == ["ink.safetensors"]
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such folder")
 def test_a_folder_that_exists_keeps_its_odd_name(library):
     key = library.add("ink.safetensors")
     (library.root / "what? loras").mkdir()
