@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from loradex.errors import InputError, SidecarError
 from loradex.files.json_edit import edit_object
+from loradex.files.plain_text import split_words
 from loradex.files.user_json import FIELDS, write_user_json
 
 A1111 = '{\n    "description": "",\n    "sd version": "SDXL",\n    "activation text": "ohwx ü"\n}'
@@ -87,6 +88,17 @@ class TestNothingChanged:
         assert sidecar(model).read_bytes() == raw
         assert write_user_json(model, {"preferred_strength": 1.0, "notes": "b"})
         assert sidecar(model).read_text() == '{"preferred weight": 1, "notes": "b"}'
+
+    @pytest.mark.parametrize("text", ["one, hat || two", "a, b, ", "(a, b:1.2),c", "a\nb"])
+    def test_words_that_were_read_and_are_saved_again_change_nothing(self, model, text):
+        raw = put(model, json.dumps({"activation text": text}))
+        assert not write_user_json(model, {"trigger_words": split_words(text)})
+        assert sidecar(model).read_bytes() == raw
+
+    def test_sets_of_words_stay_parted_where_they_were(self, model):
+        put(model, '{"activation text": "one, hat || two"}')
+        assert write_user_json(model, {"trigger_words": ("one, hat", "three")})
+        assert sidecar(model).read_text() == '{"activation text": "one, hat || three"}'
 
     def test_removing_what_is_not_there_writes_nothing(self, model):
         raw = put(model, A1111)
@@ -226,8 +238,8 @@ class TestLeftAlone:
 
     @pytest.mark.parametrize(
         "changes",
-        [{"title": "x"}, {"notes": 1}, {"trigger_words": [1]}, {"preferred_strength": "1"},
-         {"preferred_strength": float("nan")}, {"preferred_strength": True}, {"notes": "\ud800"}],
+        [{"title": "x"}, {"notes": 1}, {"notes": 0}, {"notes": False},
+         {"trigger_words": [1]}, {"preferred_strength": "1"}, {"preferred_strength": float("nan")}, {"preferred_strength": True}, {"notes": "\ud800"}],
     )  # fmt: skip
     def test_a_change_that_makes_no_sense_is_refused_before_anything_is_touched(
         self, model, changes

@@ -16,6 +16,7 @@ from typing import Any
 
 from loradex.errors import InputError, SidecarError
 from loradex.files.json_edit import edit_object, new_object
+from loradex.files.plain_text import distinct, split_words
 from loradex.files.sidecars.a1111 import is_foreign
 from loradex.files.sidecars.reader import SidecarFault, parse_object, read_bytes
 
@@ -72,19 +73,32 @@ def _key(name: str) -> str:
     raise InputError(name, "is no field of a model's user data", f"one of {known}")
 
 
-def _value(name: str, value: Any) -> str | float | None:
-    """The value as it is stored, or None for nothing."""
+def _value(name: str, value: Any) -> str | float | tuple[str, ...] | None:
+    """The value as it is stored, or None for nothing; words stay apart until the file is read."""
     if _key(name) == "preferred weight":
         return _strength(name, value)
-    if value is not None and not isinstance(value, str):
-        if not isinstance(value, (tuple, list)) or not all(isinstance(one, str) for one in value):
-            raise InputError(name, f"{value!r} is no text", "text or a list of texts")
-        value = ", ".join(value)
+    if not value and not isinstance(value, (bool, int, float)):
+        return None
+    words = (value,) if isinstance(value, str) else value
+    if not isinstance(words, (tuple, list)) or not all(isinstance(one, str) for one in words):
+        raise InputError(name, f"{value!r} is no text", "text or a list of texts")
     try:
-        (value or "").encode("utf-8")
+        "".join(words).encode("utf-8")
     except UnicodeEncodeError:
         raise InputError(name, "holds a broken character", "Unicode text") from None
-    return value or None
+    return value if isinstance(value, str) else distinct(words) or None
+
+
+def _stored(wanted: Any, before: Any) -> Any:
+    """Words as one text: as it stands there where it says the same, sets parted as they are."""
+    if not isinstance(wanted, tuple):
+        return wanted
+    if isinstance(before, str):
+        if split_words(before) == wanted:
+            return before
+        if "||" in before:
+            return " || ".join(wanted)
+    return ", ".join(wanted)
 
 
 def _strength(name: str, value: Any) -> float | None:
@@ -108,7 +122,7 @@ def _read(path: Path) -> bytes | None:
 def _merged(name: str, before: bytes | None, wanted: Mapping[str, Any]) -> bytes | None:
     """The new bytes, or None where there is nothing to write."""
     if before is None or not before.removeprefix(_BOM).strip():
-        values = {key: value for key, value in wanted.items() if value is not None}
+        values = {key: _stored(value, "") for key, value in wanted.items() if value is not None}
         return (before or b"") + new_object(values).encode("utf-8") if values else None
     try:
         document = parse_object(before)
@@ -124,6 +138,7 @@ def _merged(name: str, before: bytes | None, wanted: Mapping[str, Any]) -> bytes
             "Rename that file (for example to .civitai.json) if that tool does not need it.",
             "foreign-sidecar",
         )  # fmt: skip
+    wanted = {key: _stored(value, document.get(key)) for key, value in wanted.items()}
     bom = _BOM if before.startswith(_BOM) else b""
     after = bom + edit_object(text, wanted).encode("utf-8")
     _check_kept(name, document, after, wanted)
