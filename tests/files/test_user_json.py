@@ -239,7 +239,8 @@ class TestLeftAlone:
     @pytest.mark.parametrize(
         "changes",
         [{"title": "x"}, {"notes": 1}, {"notes": 0}, {"notes": False},
-         {"trigger_words": [1]}, {"preferred_strength": "1"}, {"preferred_strength": float("nan")}, {"preferred_strength": True}, {"notes": "\ud800"}],
+         {"trigger_words": [1]}, {"preferred_strength": "1"},
+         {"preferred_strength": float("nan")}, {"preferred_strength": True}, {"notes": "\ud800"}],
     )  # fmt: skip
     def test_a_change_that_makes_no_sense_is_refused_before_anything_is_touched(
         self, model, changes
