@@ -78,13 +78,17 @@ def entries(family_id: str, rank: int) -> tuple[str, int]:
 def metadata(index: int, family_id: str, rank: int, chance: random.Random) -> Mapping[str, str]:
     """What kohya's scripts write, with a tag table of about 8 KB."""
     base = {"sd1": "sd_v1", "sdxl": "sdxl_base_v1-0", "flux1": "flux1"}[family_id]
-    tags = {f"tag {chance.randrange(5000)} of a picture": chance.randrange(1, 99)
-            for _ in range(_TAGS)}
+    pictures = chance.randrange(15, 120)
+    folder = f"10_subject{index}"
+    tags = {f"subject{index}": pictures}  # counts fall with the rank, as words' counts do
+    for place in range(2, _TAGS):
+        tags[f"tag {chance.randrange(5000)} of a picture"] = max(1, pictures // place)
     return {
         "ss_base_model_version": base, "ss_network_dim": str(rank), "ss_network_alpha": str(rank),
         "ss_network_module": "networks.lora", "ss_output_name": f"network {index}",
         "ss_session_id": str(chance.randrange(1 << 30)), "ss_epoch": "10", "ss_steps": "2000",
-        "ss_tag_frequency": json.dumps({f"10_subject{index}": tags}),
+        "ss_tag_frequency": json.dumps({folder: tags}),
+        "ss_dataset_dirs": json.dumps({folder: {"n_repeats": 10, "img_count": pictures}}),
         "modelspec.title": f"Network {index}",
     }
 
