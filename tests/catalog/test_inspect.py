@@ -174,6 +174,8 @@ def test_many_threads_get_what_one_thread_gets(tmp_path):
     for thread in threads:
         thread.join()
     assert found == alone
+    assert inspector.structures.worked_out == 5
+    assert not inspector.structures._turns
 
 
 @given(st.dictionaries(st.text(max_size=8), st.text(max_size=40), max_size=5), st.booleans())

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from loradex.catalog.peek import Peek, digest
@@ -52,6 +53,7 @@ class Structures:
         self._kept = kept
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Structure] = OrderedDict()
+        self._turns: dict[str, threading.Lock] = {}
         self.worked_out = 0
         """How often one had to be worked out; a count for tests and benchmarks."""
 
@@ -84,16 +86,32 @@ class Structures:
         )
 
     def _get(self, key: str, seen: Peek, name: str) -> Structure:
+        with self._one_at_a_time(key):
+            with self._lock:
+                known = self._known.get(key)
+                if known is not None:
+                    self._known.move_to_end(key)
+                    return known
+            header = parse_header(bytes(seen.head), seen.length, name)
+            structure = self.work_out(key, header)
+            if not _depends_on_metadata(header):
+                self._keep(structure)
+            return structure
+
+    @contextmanager
+    def _one_at_a_time(self, key: str) -> Iterator[None]:
+        """Threads that meet the same new structure wait for the first of them."""
         with self._lock:
-            known = self._known.get(key)
-            if known is not None:
-                self._known.move_to_end(key)
-                return known
-        header = parse_header(bytes(seen.head), seen.length, name)
-        structure = self.work_out(key, header)
-        if not _depends_on_metadata(header):
-            self._keep(structure)
-        return structure
+            turn = None if key in self._known else self._turns.setdefault(key, threading.Lock())
+        if turn is None:
+            yield
+            return
+        try:
+            with turn:
+                yield
+        finally:
+            with self._lock:
+                self._turns.pop(key, None)
 
     def _keep(self, structure: Structure) -> None:
         with self._lock:
