@@ -54,8 +54,8 @@ def _by_main(main: str, modules: Sequence[Fact], encoders: Sequence[Fact]) -> Ad
     admitted = [one for one in possible if _admits(one.parts[0], modules)]
     if not admitted:
         return _nearest(main, modules, possible)
-    evidence = [f"all {len(modules)} {_called(main)} modules fit {titles(admitted)} by name and"
-                " shape"]
+    evidence = [f"all {len(modules)} {_called(admitted[0])} modules fit {titles(admitted)} by name"
+                " and shape"]
     left, confidence = _narrowed(admitted, modules, encoders, evidence)
     ids = tuple(dict.fromkeys(one.id for one in left))
     if len(ids) > 1:
@@ -70,8 +70,10 @@ def _is_excerpt(left: Sequence[Family], modules: Sequence[Fact]) -> bool:
     return all(coverage.is_excerpt(one.parts[0].table, modules) for one in left)
 
 
-def _called(component: str) -> str:
-    return {"motion": "motion", "te": "text-encoder"}.get(component, component)
+def _called(one: Family) -> str:
+    if one.main == "motion":
+        return "motion"
+    return "UNet" if one.parts[0].class_name.startswith("UNet") else "transformer"
 
 
 _SAMPLES = 4
