@@ -47,7 +47,7 @@ class Inverse:
                 self._missing(step, str(error))
         self._companions_first()
         leaving = {step.source for step in self.plan.steps}
-        self._planner.expect(row.source for row in self._operation.rows)
+        self._planner.expect((row.target, row.source) for row in self._operation.rows)
         self.plan.rows = [self._row(row, leaving) for row in self._operation.rows]
         self._find_conflicts()
         return self.plan
@@ -81,7 +81,8 @@ class Inverse:
                 continue
             back = companion_name(name, row.target.name, row.source.name)
             if back is not None and self._planner.owners(path) <= self._models:
-                self.plan.steps.append(Step(path, row.source.with_name(back)))
+                goes_to = row.source.with_name(back)
+                self.plan.steps += [Step(path, goes_to)] if goes_to != path else []
 
     def _back(self, step: Step) -> Iterable[Step]:
         source, target = step.source, step.target

@@ -41,6 +41,7 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.arriving: set[str] = set()
+        self.leaving: set[str] = set()
         try:
             self.names = tuple(os.listdir(path))  # noqa: PTH208 - bare names
         except OSError:
@@ -53,8 +54,8 @@ class Folder:
 
     @cached_property
     def families_then(self) -> Mapping[str, tuple[str, ...]]:
-        """The same once the expected models have come."""
-        return companions_by_model({*self.names, *self.arriving})
+        """The same once the expected models have come and gone."""
+        return companions_by_model({*self.names} - self.leaving | self.arriving)
 
     @cached_property
     def owners(self) -> Mapping[str, list[str]]:
@@ -90,7 +91,7 @@ class Planner:
         plan = Plan()
         targets = [target for target in targets if target.goes_to != target.model]
         going = {target.model for target in targets}
-        self.expect(target.goes_to for target in targets)
+        self.expect((target.model, target.goes_to) for target in targets)
         for target in targets:
             self._one(plan, target, going)
         plan.steps = list(dict.fromkeys(plan.steps))
@@ -103,11 +104,13 @@ class Planner:
             self._folders[path] = Folder(path)
         return self._folders[path]
 
-    def expect(self, models: Iterable[Path | None]) -> None:
-        """The models that will come; tell all of them before asking for bystanders."""
-        for model in models:
-            if model is not None:
-                self.folder(model.parent).arriving.add(model.name)
+    def expect(self, moves: Iterable[tuple[Path | None, Path | None]]) -> None:
+        """Where models leave and where they come; tell all before asking for bystanders."""
+        for leaves, comes in moves:
+            if leaves is not None:
+                self.folder(leaves.parent).leaving.add(leaves.name)
+            if comes is not None:
+                self.folder(comes.parent).arriving.add(comes.name)
 
     def companions(self, model: Path) -> tuple[str, ...]:
         return self.folder(model.parent).families.get(model.name, ())

@@ -183,6 +183,15 @@ class TestCaseOnly:
         library.organiser.undo()
         assert library.ids() == {"Ink.safetensors", "Ink.json"}
 
+    def test_a_sidecar_that_has_the_new_case_already_stays_through_undo_and_redo(self, library):
+        key = library.add("Ink.safetensors", "ink.json")
+        library.organiser.rename(key, "ink")
+        library.organiser.undo()
+        library.organiser.redo()
+        assert library.ids() == {"ink.safetensors", "ink.json"}
+        library.organiser.undo()
+        assert library.ids() == {"Ink.safetensors", "ink.json"}
+
     def test_hard_links_of_two_cases_are_two_files(self, library):
         key = library.add("Ink.safetensors")
         one, other = library.root / "Ink.safetensors", library.root / "ink.safetensors"
