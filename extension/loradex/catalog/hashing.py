@@ -64,6 +64,8 @@ class Hasher:
         self._queue: deque[Entry] = deque()
         self._busy: dict[int, Stamp] = {}
         self._put_off: dict[int, Stamp] = {}
+        self._listing = False  # one thread asks the store what is left
+        self._finished: set[int] = set()  # since it asked
         self._preferred: tuple[int, ...] = ()
         self._idle = False
         self._notes: deque[str] = deque(maxlen=_MOST_NOTES)
@@ -159,6 +161,7 @@ class Hasher:
             finally:
                 with self._state:
                     self._busy.pop(entry.key, None)
+                    self._finished.add(entry.key)
                     self._state.notify_all()
 
     def _next(self) -> Entry | None:
@@ -172,10 +175,20 @@ class Hasher:
                     entry = self._queue.popleft()
                     self._busy[entry.key] = entry.file.stamp
                     return entry
+                if self._listing:
+                    self._state.wait()
+                    continue
+                self._listing = True
+                self._finished.clear()
                 asked, preferred = self._asked, self._preferred
-            found = self._waiting(preferred)
-            with self._state:
-                self._take(found, asked)
+            found: tuple[Entry, ...] = ()
+            try:
+                found = self._waiting(preferred)
+            finally:
+                with self._state:
+                    self._listing = False
+                    self._state.notify_all()
+                    self._take(found, asked)
         return None
 
     def _take(self, found: Sequence[Entry], asked: int) -> None:
@@ -184,9 +197,10 @@ class Hasher:
             return
         self._queue.extend(
             entry for entry in found
-            if entry.key not in self._busy and self._put_off.get(entry.key) != entry.file.stamp
+            if entry.key not in self._busy and entry.key not in self._finished
+            and self._put_off.get(entry.key) != entry.file.stamp
         )
-        if not self._queue:
+        if not self._queue and not any(entry.key in self._finished for entry in found):
             self._idle = not self._busy
             self._state.notify_all()
             self._state.wait(_LOOK_EVERY_S if not self._busy else None)
