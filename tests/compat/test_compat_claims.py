@@ -191,3 +191,8 @@ def test_no_words_ever_add_a_family_or_raise(metadata, name, value):
     found = decide(shared(), metadata, claims=claims, file_name=name)
     assert set(found.candidates) <= {"sd1", "sd2", "svd"}
     assert found.candidates
+
+
+def test_models_that_no_table_tells_apart_are_named():
+    found = decide(network("wan-14b-kohya"))
+    assert "Wan 2.2 A14B networks have the same layers" in found.evidence

@@ -107,6 +107,8 @@ def _weighed(admission: Admission, words: Iterable[Claim]) -> _Weighing:
         elif not claim.weak:
             _contradict(found, admission, claim)
     _settle_variant(found)
+    alike = dict.fromkeys(name for one in found.left for name in one.lookalikes)
+    found.evidence.extend(f"{name} networks have the same layers" for name in alike)
     return found
 
 
