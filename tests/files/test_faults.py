@@ -114,7 +114,7 @@ class TestSurplus:
         with pytest.raises(HeaderError) as caught:
             parse_header(content, len(content), "x")
         told = explain(caught.value)
-        assert told.severity == "warning"
+        assert told.severity == "error"
         assert "all tensors are whole" in str(caught.value)
         assert f"Cut it to {len(content) - 5} bytes" in told.next_step
 

@@ -11,6 +11,7 @@ from loradex.catalog.records import Entry, FaultNote
 from loradex.catalog.scan import NetworkFile
 from loradex.errors import LoradexError
 from loradex.files.deep import deep_check
+from loradex.files.faults import FAULTS
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def _findings(
     if entry.key in doubles:
         found.append(_finding(doubles[entry.key]))
     found.extend(
-        Finding("broken-sidecar", problem, "Correct the file or move it away.")
+        Finding("broken-sidecar", problem, FAULTS["broken-sidecar"].next_step)
         for problem in entry.summary.problems
     )
     return tuple(found)

@@ -14,7 +14,7 @@ from loradex.compat.claims import Claim
 from loradex.compat.detect import decide
 from loradex.errors import LoradexError
 from loradex.files import foreign
-from loradex.files.faults import FaultText, explain
+from loradex.files.faults import FAULTS, FaultText, explain
 from loradex.files.header import parse_header
 from loradex.files.pickle_header import read_pickle_header
 from loradex.files.unfinished import why_unfinished
@@ -123,11 +123,9 @@ def _claims(summary: Summary) -> Sequence[Claim]:
 
 def _not_a_lora(what: str) -> FaultNote:
     return FaultNote(
-        "not-a-lora", f"This is no LoRA; it is: {what}.",
-        "Move it to the folder where such files belong.",
-    )
+        "not-a-lora", f"This is no LoRA; it is: {what}.", FAULTS["not-a-lora"].next_step)
 
 
 def _unusable(problem: str) -> FaultNote:
     message = f"None of its modules can be used; the first: {problem}."
-    return FaultNote("unusable", message, "Get the file again from where it was made.")
+    return FaultNote("unusable", message, FAULTS["unusable"].next_step)

@@ -51,6 +51,9 @@ _KINDS = (
               "Rename it to .pt, or convert it to safetensors."),
     FaultKind("unsafe-pickle", "A pickle that would run code when it is opened.",
               "Do not open it with other tools; look for a safetensors version."),
+    FaultKind("damaged", "A pickle that cannot be read to its end.", AGAIN),
+    FaultKind("no-tensors", "A pickle without tensors that have names.",
+              "Use the model that it belongs to, if there is one."),
     FaultKind("archive", "An archive (zip, 7z, RAR, gzip) under the name of a model.", _UNPACK),
     FaultKind("gguf", "A GGUF file, another format for models.",
               "Download the safetensors version."),
@@ -62,8 +65,9 @@ _KINDS = (
     FaultKind("header-too-long", "The header's length is beyond what the format allows.", AGAIN),
     FaultKind("header-cut", "The file ends inside its header.", AGAIN),
     FaultKind("truncated", "The file ends before its last tensor.", AGAIN),
-    FaultKind("trailing-bytes", "Bytes follow the last tensor; all tensors are whole.",
-              "Cut the surplus off, or download it again.", "warning"),
+    FaultKind("trailing-bytes",
+              "Bytes follow the last tensor: readers refuse such a file, although its tensors may "
+              "be whole.", "Cut the surplus off, or download it again."),
     # The header's text.
     FaultKind("not-utf8", "The header is no UTF-8 text.", AGAIN),
     FaultKind("not-json", "The header is no JSON.", AGAIN),
@@ -78,9 +82,16 @@ _KINDS = (
               _WRITTEN),
     FaultKind("overlap", "Two tensors share bytes.", _WRITTEN),
     FaultKind("gap", "Bytes between two tensors belong to none.", _WRITTEN),
+    # What the tensors make up.
+    FaultKind("not-a-lora", "A whole model file of another kind: ControlNet, VAE, checkpoint ...",
+              "Move it to the folder where such files belong."),
+    FaultKind("unusable", "No module of the network has the factors that its type needs.",
+              "Get the file again from where it was made."),
     # Several files.
     FaultKind("duplicate", "Another file has the same content.",
               "Keep one of them; the other can go to the trash.", "warning"),
+    FaultKind("broken-sidecar", "A note of a tool beside the model is damaged.",
+              "Correct the file or move it away; the model itself is not concerned.", "warning"),
     # Values, seen by a deep check.
     FaultKind("not-finite", "Tensors hold values that are no numbers or infinite.", _RETRAIN),
     FaultKind("zero-tail", "All tensors from some place to the end are zero: a download that "
