@@ -10,7 +10,7 @@ from loradex.catalog.records import FaultNote, FileFacts, Summary
 from loradex.catalog.scan import NetworkFile
 from loradex.catalog.structures import Reading, Structures
 from loradex.catalog.summary import summarise
-from loradex.compat.claims import Claim
+from loradex.compat.claims import Claim, read_claim
 from loradex.compat.detect import decide
 from loradex.errors import LoradexError
 from loradex.files import foreign
@@ -118,7 +118,7 @@ def _claims(summary: Summary) -> Sequence[Claim]:
     source = summary.sources.get("base_model", "")
     if not summary.base_model or source in ("", "metadata"):
         return ()
-    return (Claim(source, summary.base_model, ""),)
+    return (read_claim(source, summary.base_model),)
 
 
 def _not_a_lora(what: str) -> FaultNote:

@@ -83,7 +83,7 @@ def companions(model_name: str, folder_names: Collection[str]) -> tuple[str, ...
     if start == "adapter_model":
         start = "adapter_"
     near = {name for name in folder_names if name.lower().startswith(start)}
-    return companions_by_model(near | {model_name})[model_name]
+    return companions_by_model(near | {model_name}).get(model_name, ())
 
 
 def companions_by_model(names: Collection[str]) -> Mapping[str, tuple[str, ...]]:
