@@ -180,6 +180,22 @@ def test_a_file_name_hints_at_a_sub_family():
     assert (found.family, found.variant, found.title) == ("sdxl", "pony", "SDXL (Pony)")
 
 
+def test_a_model_packed_into_4_bit_is_told_by_its_names():
+    shapes = {}
+    for name, shape in tensors_of(table("flux1"), "native", LDM).items():
+        if len(shape) == 2 and "_in." not in name:
+            shapes[name] = (shape[0] * shape[1] // 2, 1)
+            shapes[f"{name}.absmax"] = (shape[0] * shape[1] // 64,)
+            shapes[f"{name}.quant_map"] = (16,)
+            shapes[f"{name}.quant_state.bitsandbytes__nf4"] = (83,)
+        else:
+            shapes[name] = shape
+    found = classify(shapes)
+    assert (found.family, found.confidence) == ("flux1", "medium")
+    assert found.components["transformer"] is table("flux1")
+    assert any("packed" in line for line in found.evidence)
+
+
 def test_a_lora_is_no_checkpoint():
     name = "lora_unet_down_blocks_0_attentions_0_proj_in"
     found = classify({f"{name}.lora_down.weight": (4, 320, 1, 1),

@@ -10,6 +10,7 @@ from loradex.compat.checkpoint_facts import CheckpointFacts
 from loradex.compat.detect import decide
 from loradex.compat.families import family
 from loradex.compat.network import part_name, read_network
+from loradex.compat.real_tables import generic_table
 from loradex.compat.verdict import verdict
 from loradex.files.header import read_header
 from loradex.keys import configs
@@ -200,6 +201,15 @@ def test_a_checkpoint_that_is_none_gives_no_verdict():
     found = judge(recorded("sd1-kohya-te"), model)
     assert (found.answer, found.confidence) == ("unknown", "unknown")
     assert found.reasons == ("vae is a VAE, not a checkpoint. Choose a checkpoint.",)
+
+
+def test_a_model_of_nobody_with_other_names_gives_no_verdict():
+    table = generic_table({"trunk.0.query.weight": (64, 64)}, "denoiser")
+    model = CheckpointFacts(Path("new.safetensors"), "new", confidence="low",
+                            components={"transformer": table})
+    found = judge(recorded("sd1-kohya-te"), model)
+    assert (found.answer, found.confidence) == ("unknown", "unknown")
+    assert "nothing can be said" in found.reasons[0]
 
 
 def test_a_sub_family_of_another_kind_is_told_as_drift():

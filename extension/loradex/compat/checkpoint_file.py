@@ -14,6 +14,7 @@ from loradex.compat.model import describe_model
 from loradex.compat.network import part_name
 from loradex.compat.real_tables import (
     ALIKE,
+    PACKED,
     Likeness,
     Shapes,
     denoiser_prefix,
@@ -23,6 +24,7 @@ from loradex.compat.real_tables import (
     likest,
     real_table,
     under,
+    unpacked,
 )
 from loradex.files.header import Header
 from loradex.files.pickle_header import read_model_header
@@ -54,7 +56,7 @@ def classify_file(path: Path) -> CheckpointFacts:
 
 def classify_header(path: Path, header: Header) -> CheckpointFacts:
     """The same for a header that was read already; `path` names the file and its neighbours."""
-    shapes = header.shapes
+    shapes = unpacked(header.shapes)
     own = under(shapes, denoiser_prefix(shapes))
     alike = likest(own)
     if alike and alike[0].share >= ALIKE:
@@ -68,9 +70,12 @@ def _known(
     first = alike[0]
     one = first.family
     kin = list(dict.fromkeys(found.family for found in alike))
-    exact = first.share >= _SAME
+    packed = PACKED in own.values()
+    exact = first.share >= _SAME and not packed
     evidence = [f"its denoiser's tensors are those of {titles(kin)}"
                 + ("" if exact else f" by {first.share:.1%}")]
+    if packed:
+        evidence.append("its weights are packed (4 bit), so their shapes are its family's")
     told = prediction.of_file(path, one.id, header)
     if told.type:
         evidence.append(f"it predicts {told.type}: {told.reason}")

@@ -70,6 +70,18 @@ def denoiser_prefix(shapes: Shapes) -> str:
     return next((one for one in _PREFIXES if any(name.startswith(one) for name in shapes)), "")
 
 
+PACKED: Shape = (-1, -1)
+"""The shape of a weight that lies packed in a file, so that its own shape is not known."""
+_PACKED_MARKS = (".absmax", ".quant_state.bitsandbytes__nf4", ".quant_state.bitsandbytes__fp4")
+
+
+def unpacked(shapes: Shapes) -> Shapes:
+    """The same with the weights that bitsandbytes has packed into bytes marked as such."""
+    packed = {name.removesuffix(mark) for name in shapes for mark in _PACKED_MARKS
+              if name.endswith(mark)}
+    return {name: PACKED if name in packed else shape for name, shape in shapes.items()}
+
+
 def under(shapes: Shapes, prefix: str) -> Shapes:
     """The tensors below a prefix, without it."""
     return {name[len(prefix):]: one for name, one in shapes.items() if name.startswith(prefix)}
@@ -121,7 +133,7 @@ def _likenesses(one: Family, own: Shapes, matrices: int) -> Iterator[Likeness]:
 
 
 def _same(key: str, real: Shape | None, expected: Shape) -> bool:
-    if real is None or real == expected:
+    if real is None or real in (expected, PACKED):
         return real is not None
     module = key.rpartition(".")[0]
     return _takes_input(module) and real[:1] == expected[:1] and real[2:] == expected[2:]
@@ -150,7 +162,7 @@ def real_table(architecture: Architecture, tree: Tree, own: Shapes) -> Architect
 
 
 def _with_input(leaf: Leaf, key: str, real: Shape) -> Leaf:
-    if real == leaf.shape or len(real) != len(leaf.shape) or not _takes_input(
+    if real in (leaf.shape, PACKED) or len(real) != len(leaf.shape) or not _takes_input(
         key.rpartition(".")[0]
     ):
         return leaf

@@ -41,6 +41,11 @@ def no_checkpoint(checkpoint: CheckpointFacts) -> str:
     return f"{checkpoint.name} does not tell what it is made of, so nothing can be compared."
 
 
+def unlike(case: Case) -> str:
+    return (f"{case.checkpoint.name} is a model of no known family, and none of the network's"
+            f" {case.main.count.modules} modules has a name of it: nothing can be said.")
+
+
 def of_case(
     case: Case, answer: Answer, applied: Mapping[str, bool], *, force: bool
 ) -> tuple[str, ...]:

@@ -55,6 +55,10 @@ def verdict(
     judged = judge(case.main.count, case.relation)
     applied = _applied(case, judged, force=force)
     answer = _whole(judged, case, applied, force=force)
+    if answer == "no_effect" and _says_nothing(case):
+        return Verdict("unknown", "unknown", (reasons.unlike(case),),
+                       {match.name: _component(match, case, judged, applied)
+                        for match in case.matches})
     return Verdict(
         answer, _confidence(answer, case), reasons.of_case(case, answer, applied, force=force),
         {match.name: _component(match, case, judged, applied) for match in case.matches},
@@ -72,6 +76,12 @@ def _without_counting(network: NetworkFacts, checkpoint: CheckpointFacts) -> Ver
     if checkpoint.not_a_checkpoint or not checkpoint.components:
         return Verdict("unknown", "unknown", (reasons.no_checkpoint(checkpoint),))
     return None
+
+
+def _says_nothing(case: Case) -> bool:
+    """Whether the checkpoint has a few names of its own and the network has none of them."""
+    checkpoint = case.checkpoint
+    return not checkpoint.family and checkpoint.confidence == "low" and not case.main.count.named
 
 
 def _applied(case: Case, judged: Answer, *, force: bool) -> Mapping[str, bool]:
