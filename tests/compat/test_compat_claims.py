@@ -49,6 +49,8 @@ def shared():
         ({"ss_sd_model_name": "noobaiXLNAIXL_vPred10.safetensors"}, "", "noobai", "low"),
         ({}, "some_style_illustrious.safetensors", "illustrious", "low"),
         ({}, "plain.safetensors", "", "unknown"),
+        ({}, "styles/Pony/plain.safetensors", "pony", "low"),
+        ({}, "Pony/plain_illustrious.safetensors", "illustrious", "low"),
         ({"ss_new_sd_model_hash": PONY, "ss_sd_model_name": "noobai.safetensors"}, "", "pony",
          "medium"),
     ],

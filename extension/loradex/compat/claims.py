@@ -74,10 +74,13 @@ def read_claim(field: str, value: str) -> Claim:
 
 
 def name_claim(field: str, name: str) -> Claim:
-    """What the name of a file hints at; `family` is '' where it hints at nothing."""
-    short = name.replace("\\", "/").rsplit("/", 1)[-1]
-    base = base_of_name(short) or Base("")
-    return Claim(field, short, base.family, base.variant, weak=True)
+    """What the name of a file, else of a folder that it is in, hints at; '' for nothing."""
+    parts = name.replace("\\", "/").split("/")
+    for part in reversed(parts):
+        base = base_of_name(part)
+        if base is not None:
+            return Claim(field, part, base.family, base.variant, weak=True)
+    return Claim(field, parts[-1], "", weak=True)
 
 
 def _by_beginning(value: str) -> Base:

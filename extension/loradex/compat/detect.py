@@ -62,7 +62,8 @@ def decide(
     """The families of a network by its shapes and by all that is said of it.
 
     `claims` are the sidecars' (`claims.read_claim`), less trusted than the metadata and more than
-    the file's name. `user_family` is the user's own word: an id, a key or one of Civitai's names.
+    the file's name, which may carry the folders that it is in. `user_family` is the user's own
+    word: an id, a key or one of Civitai's names.
     """
     if network.parsed.not_a_lora:
         return Detection((), "unknown", (f"it is {with_article(network.foreign)}, not a LoRA",))
@@ -70,7 +71,8 @@ def decide(
     if file_name:
         words.append(name_claim("the file's name", file_name))
     found = _weighed(network.admission, words)
-    names = (metadata.get("ss_output_name", ""), metadata.get("modelspec.title", ""), file_name)
+    short = file_name.replace("\\", "/").rsplit("/", 1)[-1]
+    names = (metadata.get("ss_output_name", ""), metadata.get("modelspec.title", ""), short)
     speed = next(filter(None, map(speed_of_name, names)), "")
     if speed:
         found.evidence.append(f"its name says '{speed}': such a network wants its own sampler"
