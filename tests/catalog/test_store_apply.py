@@ -191,3 +191,25 @@ def test_the_users_family_wins_and_can_be_taken_back(store):
     store.set_user(key, family="")
     assert ids(store, families=("sd1",)) == ["ink.pt"]
     assert store.get(key).user.empty
+
+
+def test_under_another_reader_all_files_count_as_changed_and_keep_what_they_have(tmp_path):
+    path = tmp_path / "index.db"
+    place = str(ROOT), "ink.pt"
+    with Store.open(path, "1") as store:
+        (key,) = fill(store, "ink.pt")
+        store.set_user(key, rating=3)
+        store.set_hashes(key, a_file().stamp, HASHES)
+        store.set_verdicts("ck", dict.fromkeys(store.profiles("ck"), "fits"))
+    with Store.open(path, "1") as store:
+        assert store.known()[place].stamp == a_file().stamp
+        assert store.profiles("ck") == {}
+    with Store.open(path, "2") as store:
+        assert store.known()[place].stamp != a_file().stamp
+        assert len(store.profiles("ck")) == 1
+        store.apply([a_put("ink.pt", key=key, facts=facts_of("ink.pt", family="sdxl"))])
+        entry = store.get(key)
+        assert (entry.family, entry.user.rating, entry.sha256) == ("sdxl", 3, HASHES.sha256)
+        assert store.unhashed() == ()
+    with Store.open(path, "2") as store:
+        assert store.known()[place].stamp == a_file().stamp

@@ -35,15 +35,19 @@ class Store:
     and whoever knows the roots scans them then). What the user said is exported beside it.
     """
 
-    def __init__(self, path: Path | None = None) -> None:
-        self._upkeep = Upkeep(path)
+    def __init__(self, path: Path | None = None, reader: str = "") -> None:
+        self._upkeep = Upkeep(path, reader)
         self._database = Lifetime(path, self._upkeep.prepare)
         self._upkeep.start(self._database)
 
     @classmethod
-    def open(cls, path: Path | None) -> Store:
-        """The store of a file, which need not exist; None keeps it in memory."""
-        return cls(path)
+    def open(cls, path: Path | None, reader: str = "") -> Store:
+        """The store of a file, which need not exist; None keeps it in memory.
+
+        `reader` names the version of what reads and judges files: under another one, all files
+        count as changed and no verdict holds, so that an update reaches every row.
+        """
+        return cls(path, reader)
 
     def close(self) -> None:
         """Writes the export if it waits, and ends the thread and all connections."""

@@ -30,7 +30,8 @@ _EXPORT, _INDEX = "export", "index"
 class Upkeep:
     """Owns the thread that does this, and the export's file."""
 
-    def __init__(self, database: Path | None) -> None:
+    def __init__(self, database: Path | None, reader: str = "") -> None:
+        self._reader = reader
         self._file = export.export_path(database) if database else None
         self._keeper = Keeper({_EXPORT: self._export, _INDEX: self._index}, "loradex-index")
         self._lifetime: Lifetime | None = None
@@ -47,6 +48,7 @@ class Upkeep:
         """The first transaction on a database: forgets what is old, takes an export in."""
         _prune(connection, time.time_ns())
         pending.forget_lent(connection)
+        _forget_other_readers(connection, self._reader)
         try:
             self._import(connection)
         except OSError as error:  # it is left alone, and read or told again before the next export
@@ -186,6 +188,14 @@ def _prune(connection: sqlite3.Connection, now_ns: int) -> None:
     if connection.execute(f"SELECT EXISTS ({old})", limit).fetchone()[0]:
         connection.execute(f"DELETE FROM labelled WHERE key IN ({old})", limit)
         connection.execute(f"DELETE FROM files WHERE key IN ({old})", limit)
+
+
+def _forget_other_readers(connection: sqlite3.Connection, reader: str) -> None:
+    """Lets no stamp hold, so that each file is read again; its time stays, and so its hashes."""
+    if _meta(connection).get("reader", "") != reader:
+        connection.execute("UPDATE files SET inode = -1, companions_stamp = ''")
+        connection.execute("DELETE FROM checkpoints")
+        _set_meta(connection, reader=reader)
 
 
 def _index_some(connection: sqlite3.Connection) -> bool:
