@@ -57,47 +57,49 @@ class Organiser:
         self, keys: Iterable[int], folder: str, root: Path | None = None, dry_run: bool = False
     ) -> Operation:
         """Into a folder below a root (each file's own without one); '' is the root itself."""
-        targets = []
-        for entry in self._entries(keys):
-            place = self._places.folder(folder, root or entry.file.root)
-            path = entry.file.path
-            goes_to = place.path / path.name
-            if os.path.realpath(path.parent) == os.path.realpath(place.path):
-                goes_to = path
-            targets.append(Target(entry.key, path, goes_to))
-        return self._relocate("move", targets, dry_run)
+        with self._turn():
+            targets = []
+            for entry in self._entries(keys):
+                place = self._places.folder(folder, root or entry.file.root)
+                path = entry.file.path
+                there = os.path.realpath(path.parent) == os.path.realpath(place.path)
+                targets.append(Target(entry.key, path, path if there else place.path / path.name))
+            return self._relocate("move", targets, dry_run)
 
     def rename(self, key: int, name: str, dry_run: bool = False) -> Operation:
         """Gives a model and its companions another name; the suffix may be left out."""
-        (entry,) = self._entries([key])
-        model = entry.file.path
-        target = model.with_name(_with_suffix(name, model))
-        return self._relocate("rename", [Target(key, model, target)], dry_run)
+        with self._turn():
+            (entry,) = self._entries([key])
+            model = entry.file.path
+            target = model.with_name(_with_suffix(name, model))
+            return self._relocate("rename", [Target(key, model, target)], dry_run)
 
     def trash(self, keys: Iterable[int], dry_run: bool = False) -> Operation:
         """Into the system's bin, with all companions that no other model shares."""
-        targets = [Target(e.key, e.file.path, None) for e in self._entries(keys)]
-        return self._relocate("trash", targets, dry_run)
+        with self._turn():
+            targets = [Target(e.key, e.file.path, None) for e in self._entries(keys)]
+            return self._relocate("trash", targets, dry_run)
 
     def edit(self, keys: Iterable[int], dry_run: bool = False, **changes: Any) -> Operation:
         """Sets favourite, rating, tags, notes or family; `add_tags`, `remove_tags` for many."""
-        entries = self._entries(keys, offline_too=True)
-        edits = changes_of.plan_edits(entries, changes)
-        touched = {edit.key for edit in edits}
-        steps = [_still(e.file.path, "edit") for e in entries if e.key in touched]
-        return self._run(_new("edit", steps=tuple(steps), edits=edits), dry_run)
+        with self._turn():
+            edits = changes_of.plan_edits(self._entries(keys, offline_too=True), changes)
+            paths = dict.fromkeys(edit.path for edit in edits)
+            steps = tuple(_still(path, "edit") for path in paths)
+            return self._carry_out(_new("edit", steps=steps, edits=edits), dry_run)
 
     def describe(self, key: int, changes: Mapping[str, Any], dry_run: bool = False) -> Operation:
         """Writes AUTOMATIC1111's NAME.json beside a model, by merge."""
-        (entry,) = self._entries([key])
-        model = entry.file.path
-        path = model.with_name(f"{model.stem}.json")
-        # What a link leads to is written, and set back by an undo; the link itself stays.
-        real = Path(os.path.realpath(path)) if path.is_symlink() else path
-        write = Write(real, changes_of.read_bytes(real), None)
-        operation = _new("describe", steps=(_still(path, "write"),), writes=(write,),
-                         rows=(Row(key, model, model),))  # fmt: skip
-        return self._run(operation, dry_run, lambda: write_user_json(model, changes))
+        with self._turn():
+            (entry,) = self._entries([key])
+            model = entry.file.path
+            path = model.with_name(f"{model.stem}.json")
+            # What a link leads to is written, and set back by an undo; the link itself stays.
+            real = Path(os.path.realpath(path)) if path.is_symlink() else path
+            write = Write(real, changes_of.read_bytes(real), None)
+            operation = _new("describe", steps=(_still(path, "write"),), writes=(write,),
+                             rows=(Row(key, model, model),))  # fmt: skip
+            return self._carry_out(operation, dry_run, lambda: write_user_json(model, changes))
 
     def undo(self, operation_id: str | None = None, dry_run: bool = False) -> Operation:
         """Takes an operation back: the last that can be, or that of an id.
@@ -149,15 +151,8 @@ class Organiser:
         return [found[key] for key in wanted]
 
     def _relocate(self, kind: Kind, targets: Sequence[Target], dry_run: bool) -> Operation:
-        with self._turn():
-            plan = Planner(self._places).plan(targets)
-            return self._carry_out(_of_plan(kind, plan), dry_run)
-
-    def _run(
-        self, operation: Operation, dry_run: bool, act: Callable[[], object] | None = None
-    ) -> Operation:
-        with self._turn():
-            return self._carry_out(operation, dry_run, act)
+        plan = Planner(self._places).plan(targets)
+        return self._carry_out(_of_plan(kind, plan), dry_run)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from loradex.catalog.disk import aside_name, copy_durably, fresh_name, rename_new, same_bytes
@@ -33,10 +34,10 @@ class Recovery:
         if operation.edits:
             put_back_edits(self._store, operation.edits)
         elif wrote or (not writes and all(map(self._is_done, operation.steps))):
-            self._tidy(".old")
+            self._tidy()
             return replace(operation, writes=writes, done=True)
         for index, step in reversed(list(enumerate(operation.steps))):
-            self._try(step, lambda step=step, index=index: self._back(step, index))  # type: ignore[misc]
+            self._try(step, partial(self._back, step, index))
         return replace(operation, writes=writes, done=False,
                        problems=(_CUT_OFF, *self._problems))  # fmt: skip
 
@@ -45,11 +46,11 @@ class Recovery:
             return False
         return step.target is None or os.path.lexists(step.target)
 
-    def _tidy(self, ending: str) -> None:
+    def _tidy(self) -> None:
+        """Sources that were set aside; their copies are complete."""
         for index, step in enumerate(self._operation.steps):
             aside = aside_name(step.source, self._operation.id, index)
-            if aside.suffix == ending:
-                self._try(step, lambda aside=aside: aside.unlink(missing_ok=True))  # type: ignore[misc]
+            self._try(step, partial(aside.unlink, missing_ok=True))
 
     def _try(self, step: Step, act: Callable[[], object]) -> None:
         try:

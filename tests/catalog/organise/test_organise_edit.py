@@ -1,5 +1,7 @@
 """Stars, tags and notes of one file or many, and NAME.json: set, and set back as they were."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from loradex.catalog.updates import SetPresence
 from loradex.errors import InputError, SidecarError
@@ -112,6 +114,14 @@ def test_undo_stays_with_a_file_that_was_trained_anew(library):
     library.scan()
     library.organiser.undo(edited.id)
     assert [library.store.get(key).user.rating for key in keys] == [5, 5]
+
+
+def test_no_tag_is_lost_when_several_threads_add_theirs(library):
+    key = library.add("ink.pt")
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda n: library.organiser.edit([key], add_tags=[f"t{n}"]), range(12)))
+    assert sorted(library.store.get(key).user.tags) == sorted(f"t{n}" for n in range(12))
+    assert len(library.organiser.history()) == 12
 
 
 class TestNameJson:
