@@ -344,9 +344,24 @@ class TestSomePaths:
         new.parent.mkdir()
         old.rename(new)
         told = {"source": [[old], [new]], "target": [[new], [old]], "both": [[old, new]]}[first]
-        for paths in told:
+        assert library.reconcile(*told[0]) == [("moved", "x/b.pt")]
+        for paths in told[1:]:
             library.reconcile(*paths)
         assert library.stars() == {"x/b.pt": "star"}
+        assert library.is_true()
+
+    @pytest.mark.parametrize("first", ["old", "new"])
+    def test_a_backup_and_its_successor_are_told_apart_whichever_is_told_first(
+        self, library, root, first
+    ):
+        old, backup = write(root / "a.pt", "a"), root / "a.old.pt"
+        library.reconcile()
+        library.star("a.pt", "star")
+        old.rename(backup)
+        write(old, "successor")
+        for path in (old, backup) if first == "old" else (backup, old):
+            library.reconcile(path)
+        assert library.stars() == {"a.old.pt": "star"}
         assert library.is_true()
 
     def test_a_swap_of_which_only_one_half_is_told_is_understood_whole(self, library, root):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,7 @@ class _Run:
     contents: dict[Place, Content] = field(default_factory=dict)
     """What was read and is not stored yet."""
     _kept: set[Place] = field(default_factory=set)
+    _strays: dict[Place, Content] = field(default_factory=dict)
     _online: frozenset[str] = frozenset()
 
     def look(self, cancelled: Callable[[], bool]) -> None:
@@ -161,15 +163,18 @@ class _Run:
     def _candidates(self) -> tuple[dict[Place, Found], dict[Place, Found]]:
         """Files to read: those that have a row and look different, and those that have none."""
         known, new = {}, {}
-        rows = self.known
         for place, found in self.listing.found.items():
-            row = rows.get(place)
+            row = self.known.get(place)
             if row is None or row.presence == "gone":
                 new[place] = found
-            elif (row.stamp != found.stamp or row.companions_stamp != found.companions_stamp
-                    or self._named(found)):
+            elif self._differs(place, found) or self._named(found):
                 known[place] = found
         return known, new
+
+    def _differs(self, place: Place, found: Found) -> bool:
+        row = self.known.get(place)
+        return (row is None or row.stamp != found.stamp
+                or row.companions_stamp != found.companions_stamp)
 
     def _named(self, found: Found) -> bool:
         return self.targets is not None and self.targets.named(found.folder, found.name)
@@ -213,17 +218,40 @@ class _Run:
                 if (row := self.known.get(place)) and row.presence != "gone":
                     rows[row.key] = row
             prints = {content.fingerprint for content in self.contents.values()} - asked - {""}
-            if not prints:
+            if prints:
+                asked |= prints
+                self._gather(prints, rows)
+            elif not self._find_strays(self._lost(rows.values())):
                 return list(rows.values())
-            asked |= prints
-            found = self.store.gone_or_any_by_fingerprint(prints)
-            others = [row for each in found.values() for row in each if row.key not in rows]
-            suspects: dict[Place, Found] = {}
-            for row in others:
-                if self._free(row, suspects):
-                    rows[row.key] = row
-            for portion in self.inspections.read(suspects):
-                self.contents.update(portion)
+
+    def _gather(self, prints: Collection[str], rows: dict[int, Known]) -> None:
+        """Adds the free rows of these contents."""
+        found = self.store.gone_or_any_by_fingerprint(prints)
+        suspects: dict[Place, Found] = {}
+        for row in (row for each in found.values() for row in each if row.key not in rows):
+            if self._free(row, suspects):
+                rows[row.key] = row
+        for portion in self.inspections.read(suspects):
+            self.contents.update(portion)
+
+    def _lost(self, rows: Iterable[Known]) -> set[str]:
+        """Contents of which there are more rows than files."""
+        held = Counter(row.fingerprint for row in rows if row.presence != "gone")
+        there = Counter(content.fingerprint for content in self.contents.values())
+        return set(held - there) - {""}
+
+    def _find_strays(self, lost: Collection[str]) -> bool:
+        """Whether contents that seem lost are in files of which nobody told yet."""
+        if not lost or self.targets is None:
+            return False
+        looked = {place: found for place in list(self.listing.names)
+                  if (found := self.listing.look(place)) and self._differs(place, found)}
+        for portion in self.inspections.read(looked):
+            self._strays.update(portion)
+        claimed = [place for place, content in self._strays.items()
+                 if content.fingerprint in lost and place not in self.contents]
+        self.contents.update((place, self._strays[place]) for place in claimed)
+        return bool(claimed)
 
     def _free(self, row: Known, suspects: dict[Place, Found]) -> bool:
         """Whether the row's own place is empty; one that looks different is read first."""
