@@ -314,3 +314,38 @@ def test_an_empty_folder_is_an_error(tmp_path):
 
 def test_a_table_of_the_file_matches_the_one_of_its_class():
     assert table("sd1").leaves == derive("UNet2DConditionModel", configs.SD1_UNET).leaves
+
+
+def test_a_file_on_the_disk_is_read_by_its_header(tmp_path):
+    text = json.dumps({"decoder.conv_in.weight": {
+        "dtype": "U8", "shape": [2, 2], "data_offsets": [0, 4]}}).encode()
+    path = tmp_path / "VAE.SAFETENSORS"
+    path.write_bytes(len(text).to_bytes(8, "little") + text + bytes(4))
+    assert classify_checkpoint(path).not_a_checkpoint == "VAE"
+
+
+def test_a_damaged_file_is_an_error_in_words(tmp_path):
+    path = tmp_path / "model.ckpt"
+    path.write_bytes(b"\x80\x02nothing that is a pickle")
+    with pytest.raises(FileError) as caught:
+        classify_checkpoint(path)
+    assert caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "kind"),
+    [({"_class_name": "FlowMatchEulerDiscreteScheduler"}, "flow"),
+     ({"_class_name": "UniPCMultistepScheduler", "use_flow_sigmas": True,
+       "prediction_type": "flow_prediction"}, "flow"),
+     ({"prediction_type": "flow_prediction"}, "flow"),
+     ({"prediction_type": "v_prediction"}, "v_prediction"), ({"prediction_type": 3}, "epsilon")],
+)
+def test_a_scheduler_tells_what_is_predicted(tmp_path, scheduler, kind):
+    path = folder(tmp_path / "sd15", dict(configs.SD1_UNET), scheduler)
+    assert classify_checkpoint(path).prediction_type == kind
+
+
+def test_a_file_that_lacks_one_encoder_is_given_the_usual_one():
+    shapes = {name: shape for name, shape in sdxl().items() if "embedders.1" not in name}
+    found = classify(shapes)
+    assert (set(found.components), set(found.assumed)) == ({"unet", "te"}, {"te2"})
