@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -167,6 +168,39 @@ class TestSetAside:
             path.write_text(f"broken {number}")
             Store.open(path).close()
         assert len(list(path.parent.glob("index.db.broken-*"))) == 3
+
+    def test_one_that_cannot_be_moved_stays_and_memory_does(self, whole, tmp_path, monkeypatch):
+        path = copy(whole, tmp_path)
+        path.write_bytes(b"broken" * 2000)
+
+        def refuse(self, target):
+            raise PermissionError(13, "used by another process")
+
+        with Store.open(tmp_path / "other.db") as store:
+            fill(store, "a.pt")
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, "rename", refuse)
+                with Store.open(path) as broken:
+                    use(broken)
+                    assert "memory" in broken.notes[0]
+                (tmp_path / "other.db").write_bytes(b"broken" * 9000)
+                (tmp_path / "other.db-wal").write_bytes(b"")
+                use(store)
+                assert any(word in store.notes[0] for word in ("memory", "cannot be set aside"))
+        assert path.read_bytes() == b"broken" * 2000
+
+    def test_a_request_that_is_our_fault_leaves_the_index_alone(self, whole, tmp_path):
+        path = copy(whole, tmp_path)
+        faults = (
+            "SELECT nothing FROM entries", "SELECT", "INSERT INTO roots VALUES (1, x'00')",
+            f"SELECT {'(' * 2000}1{')' * 2000}",
+        )
+        with Store.open(path) as store:
+            for sql in faults:
+                with pytest.raises(LoradexError, match="fault of Loradex"):
+                    store._database.write(lambda c, sql=sql: c.execute(sql))
+            assert (store.rebuilt, store.notes) == (0, ())
+            assert store.count(Query()) == 60
 
     def test_an_index_without_a_word_index_is_used_as_it_is(self, path, monkeypatch):
         with monkeypatch.context() as patch:

@@ -88,6 +88,14 @@ class TestWords:
         if text.isascii() and text.strip() and not text.isspace() and "\0" not in text:
             assert ids(store, text) == ([] if text.strip() else ["plain.pt"])
 
+    def test_a_pasted_page_and_endless_lists_are_no_error(self, store):
+        fill(store, "plain.pt")
+        many = tuple(str(n) for n in range(40_000))
+        assert ids(store, " ".join(many)) == []
+        for field in ("families", "types", "statuses", "verdicts", "tags"):
+            assert ids(store, **{field: many}) == []
+            store.facets(Query(**{field: many}))
+
     def test_names_go_before_other_fields_by_relevance(self, store):
         store.apply([
             described("z/ink.pt"), described("b-inky.pt"), described("inkwell.pt"),

@@ -107,18 +107,26 @@ class Lifetime:
                 raise error
             if recover.no_room(error):
                 self._move_to_memory(error)
-            elif recover.is_damage(error):
+            elif recover.is_damage(error, connections.path):
                 log.warning("The index %s is broken: %s", self.path, error)
                 self._replace("", broken=error)
             else:
-                raise error
+                raise LoradexError(
+                    "The catalog", f"its index refused a request: {error}", "",
+                    "This is a fault of Loradex; please report it.",
+                ) from error
 
     def _replace(self, note: str, broken: sqlite3.Error | None = None) -> None:
         self._connections.close()
         path = self._connections.path
         if broken is not None and path is not None and recover.identity(path) == self._identity:
-            note = recover.put_away(path, broken)
-        self._connections = self._open()
+            try:
+                note = recover.put_away(path, broken)
+            except OSError as error:  # Windows: another program has it open
+                note = f"The index is broken and cannot be set aside: {error.strerror or error}."
+                self._connections = recover.in_memory(self._prepare)
+        if self._connections.closed:
+            self._connections = self._open()
         self._identity = recover.identity(self._connections.path)
         self.rebuilt += 1
         if note:

@@ -30,6 +30,7 @@ _ANSWERED = """
 """
 _MOST = 2**62
 _DEEP = 1000
+_MOST_VALUES = 200
 
 
 class Sql(NamedTuple):
@@ -40,10 +41,10 @@ class Sql(NamedTuple):
 
 
 def valid(query: Query) -> Query:
-    """The query without text that SQLite refuses, which then finds nothing."""
+    """The query within what SQLite takes: no halves of surrogate pairs, no endless lists."""
     texts = {name: clean(getattr(query, name)) for name in ("folder", "checkpoint")}
     lists = {
-        name: tuple(clean(value) for value in getattr(query, name))
+        name: tuple(dict.fromkeys(clean(value) for value in getattr(query, name)))[:_MOST_VALUES]
         for name in ("families", "types", "statuses", "verdicts", "tags")
     }
     limit = None if query.limit is None else min(max(query.limit, 0), _MOST)

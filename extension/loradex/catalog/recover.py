@@ -8,7 +8,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from loradex.catalog import schema
@@ -61,11 +61,31 @@ def put_away(path: Path, error: Exception) -> str:
     )
 
 
-def is_damage(error: Exception) -> bool:
-    """Whether the file itself is wrong, rather than its place, its lock or our call."""
+def is_damage(error: Exception, path: Path) -> bool:
+    """Whether the file itself is wrong, rather than its place, its lock or our call.
+
+    SQLite reports much that is our fault by the classes that it also uses for damage, and setting
+    a good index aside would cost all hashes: in doubt the file is checked.
+    """
     if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
         return False
-    return isinstance(error, sqlite3.DatabaseError) and not is_busy(error) and not no_room(error)
+    if not isinstance(error, sqlite3.DatabaseError) or is_busy(error) or no_room(error):
+        return False
+    doubtful = isinstance(error, sqlite3.OperationalError | sqlite3.IntegrityError)
+    return not doubtful or "decode" in str(error) or not _is_sound(path)
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether every page, index and table is as it should be."""
+    try:
+        with closing(Connections(path)) as connections, connections.read() as connection:
+            if connection.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+                return False
+            with closing(sqlite3.connect(":memory:")) as fresh:
+                schema.create(fresh, has_full_text(connection))
+                return schema.definitions(connection) == schema.definitions(fresh)
+    except (sqlite3.Error, UnicodeDecodeError):
+        return False
 
 
 def no_room(error: Exception) -> bool:
@@ -120,7 +140,7 @@ def _open_file(path: Path, notes: list[str], prepare: Prepare) -> Connections:
     try:
         return _prepared(path, prepare)
     except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        if isinstance(error, sqlite3.Error) and not is_damage(error):
+        if isinstance(error, sqlite3.Error) and not is_damage(error, path):
             raise
         log.warning("The index %s is broken: %s", path, error)
         if before is not None and before == identity(path):

@@ -15,7 +15,7 @@ TYPE, TAG = 0, 1
 
 # Three rows for each file. `files` is what reconciling asks for; `entries` is narrow, so that a
 # filter without an index of its own still reads 20,000 rows in a few milliseconds; `details` is
-# read only for what is shown. Foreign keys would cost a fifth of the time that new rows take, so
+# read only for what is shown. Foreign keys would cost a tenth of the time that new rows take, so
 # triggers remove what belongs to a row. Numbers that may exceed 64 bits (an inode of ReFS) have no
 # declared type: they are kept as text then. `root` is empty only while a transaction moves rows.
 _TABLES = """
@@ -170,6 +170,13 @@ def create(connection: sqlite3.Connection, full_text: bool) -> None:
 def names(connection: sqlite3.Connection) -> frozenset[str]:
     """The tables, indexes and triggers that are there."""
     return frozenset(name for (name,) in connection.execute("SELECT name FROM sqlite_master"))
+
+
+def definitions(connection: sqlite3.Connection) -> dict[str, str]:
+    """Name -> the statement that made it, without what SQLite and FTS5 make by themselves."""
+    found = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL")
+    own = expected(True)
+    return {name: sql for name, sql in found if name in own}
 
 
 def expected(full_text: bool) -> frozenset[str]:

@@ -11,6 +11,7 @@ from loradex.catalog.scan import NetworkFile
 
 _DIGITS = re.compile("[0-9]+")
 _LONGEST_NUMBER = 99
+_MOST_WORDS = 64
 
 
 def fold(text: str) -> str:
@@ -51,8 +52,8 @@ def search_text(file: NetworkFile, summary: Summary, user: UserData) -> str:
 
 
 def search_words(text: str) -> tuple[str, ...]:
-    """The words of a query, folded like what is searched."""
-    return tuple(dict.fromkeys(fold(text).split()))
+    """The words of a query, folded like what is searched; of a pasted page, the first ones."""
+    return tuple(dict.fromkeys(fold(text).split()))[:_MOST_WORDS]
 
 
 def _number(match: re.Match[str]) -> str:
