@@ -85,6 +85,8 @@ class Recovery:
             _move_back(target, step.source)
         elif same_bytes(target, step.source) and not _is_one_entry(target, step.source):
             target.unlink()  # our complete copy of a source that never left
+        elif step.action == "move" and not _is_one_entry(target, step.source):
+            self._problems.append(f"{target}: another file is at its old place, so both stay.")
 
 
 def _move_back(target: Path, source: Path) -> None:

@@ -51,7 +51,9 @@ def settle_rows(
     seen = _Folders(places)
     settled = set()
     for row in operation.rows:
-        path = next((p for p in (row.target, row.source) if p and os.path.lexists(p)), None)
+        # Where it failed, the target may be somebody else's file that came in between.
+        ends = (row.target, row.source) if operation.done else (row.source, row.target)
+        path = next((path for path in ends if path and os.path.lexists(path)), None)
         key = _key(store, places, row)
         if path is None:
             updates += [] if key is None else [Gone(key)]

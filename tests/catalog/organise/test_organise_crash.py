@@ -178,6 +178,23 @@ def test_a_copy_that_was_cut_off_is_removed(other_disk, monkeypatch):
     assert settled.problems == ("The program ended in the middle of it; everything was put back.",)
 
 
+def test_what_came_to_the_old_place_meanwhile_is_kept_and_said_so(library, monkeypatch):
+    library.add(*FILES)
+    key = library.key("pen.pt")
+    with monkeypatch.context() as patch:
+        Fuse(patch, 5, late=True)
+        with pytest.raises(Crash):
+            library.organiser.move([library.key("ink.pt"), key], "a/b")
+    moved = library.ids() - set(FILES)
+    assert "a/b/ink.pt" in moved
+    (library.root / "ink.pt").write_bytes(b"another")
+    (settled,) = library.open().recover()
+    assert not settled.done
+    assert any("both stay" in problem for problem in settled.problems)
+    assert library.tree()["Lora/ink.pt"] == b"another"
+    assert library.tree()["Lora/a/b/ink.pt"] == b"ink.pt" * 3
+
+
 def test_the_next_operation_settles_what_was_left(library, monkeypatch):
     library.add(*FILES)
     with monkeypatch.context() as patch:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from loradex.catalog.disk import is_same_entry
+from loradex.catalog.journal import Journal
 from loradex.catalog.operations import Step
 from loradex.errors import InputError
 
@@ -236,6 +237,24 @@ class TestFailures:
         failed = library.organiser.move([key], "art")
         assert "does not permit" in failed.problems[0]
         assert library.ids() == {"ink.pt"}
+
+    def test_a_file_that_comes_in_between_is_not_overwritten_nor_taken_for_ours(
+        self, library, monkeypatch
+    ):
+        key = library.add("ink.pt", "ink.json")
+        begin = Journal.begin
+
+        def late(journal, operation):
+            begin(journal, operation)
+            library.write("art/ink.pt")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Journal, "begin", late)
+            failed = library.organiser.move([key], "art")
+        assert "another file of that name is there" in failed.problems[0]
+        assert library.tree()["Lora/art/ink.pt"] == b"art/ink.pt" * 3
+        assert library.id_of(key) == "ink.pt"
+        assert library.ids() == {"ink.pt", "ink.json", "art/ink.pt"}
 
     def test_ctrl_c_in_the_middle_puts_everything_back(self, library, monkeypatch):
         key = library.add("ink.pt", "ink.json", "ink.png")
