@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import logging
+import os
 import sys
 import threading
 from collections.abc import Sequence
@@ -35,6 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (CancelledError, KeyboardInterrupt):
         print("Stopped.", file=sys.stderr)
         return STOPPED
+    except BrokenPipeError:  # whoever read it has seen enough: `list | head`
+        _discard_output()
+        return OK
     except LoradexError as error:
         return _refuse(error, "--json" in words)
     except ModuleNotFoundError as error:
@@ -47,9 +53,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run_command(name: str, words: Sequence[str]) -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names may hold what the terminal cannot show
+            stream.reconfigure(errors="backslashreplace")
     module = command(name)
     code: int = module.run(module.parser().parse_args(words))
+    sys.stdout.flush()
     return code
+
+
+def _discard_output() -> None:
+    """Python writes what is left at its end, which would fail again, and say so."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def _refuse(error: LoradexError, as_json: bool) -> int:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import NamedTuple
 
 from loradex.catalog.catalog import Catalog
-from loradex.catalog.duplicates import find_duplicates
+from loradex.catalog.duplicates import Group, find_duplicates
 from loradex.catalog.operations import Operation
 from loradex.catalog.records import Query
-from loradex.errors import InputError
+from loradex.errors import InputError, NetworkNotFoundError
 
-from standalone.commands.tables import size_text
+from standalone.commands.shared import check_family, path_of, positive
 
-Result = Operation | Sequence[Operation | dict[str, Any]]
+Result = Sequence[Operation] | Sequence[Group]
 Add = Callable[[argparse.ArgumentParser], None]
 
 
@@ -29,16 +31,33 @@ class Action(NamedTuple):
     """Whether it changes anything, and so knows `--dry-run`."""
 
 
+_NAMED = "a LoRA's name as in <lora:NAME>, or its path"
+
+
 def _keys(catalog: Catalog, arguments: argparse.Namespace) -> list[int]:
-    return [catalog.entry(name).key for name in arguments.networks]
+    return [_key(catalog, word) for word in arguments.networks]
+
+
+def _key(catalog: Catalog, word: str) -> int:
+    """The entry of a path as the shell completes it, else of a name."""
+    path = Path(os.path.normpath(path_of(word).absolute()))
+    for root in catalog.roots:
+        if path.is_relative_to(root):
+            found = catalog.store.find(root, path.relative_to(root).as_posix())
+            if found is not None:
+                return found.key
+    try:
+        return catalog.entry(word).key
+    except NetworkNotFoundError as error:
+        raise InputError(word, error.found, "", error.next_step) from None
 
 
 def _networks(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("networks", nargs="+", metavar="LORA", help="a name as in <lora:NAME>")
+    parser.add_argument("networks", nargs="+", metavar="LORA", help=_NAMED)
 
 
 def _one_network(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("networks", nargs=1, metavar="LORA", help="a name as in <lora:NAME>")
+    parser.add_argument("networks", nargs=1, metavar="LORA", help=_NAMED)
 
 
 def _nothing(_: argparse.ArgumentParser) -> None:
@@ -53,8 +72,8 @@ def _add_move(parser: argparse.ArgumentParser) -> None:
 
 
 def _move(catalog: Catalog, arguments: argparse.Namespace) -> Result:
-    return catalog.organiser.move(
-        _keys(catalog, arguments), arguments.to, dry_run=arguments.dry_run)
+    keys = _keys(catalog, arguments)
+    return [catalog.organiser.move(keys, arguments.to, dry_run=arguments.dry_run)]
 
 
 def _add_rename(parser: argparse.ArgumentParser) -> None:
@@ -64,11 +83,11 @@ def _add_rename(parser: argparse.ArgumentParser) -> None:
 
 def _rename(catalog: Catalog, arguments: argparse.Namespace) -> Result:
     (key,) = _keys(catalog, arguments)
-    return catalog.organiser.rename(key, arguments.name, dry_run=arguments.dry_run)
+    return [catalog.organiser.rename(key, arguments.name, dry_run=arguments.dry_run)]
 
 
 def _trash(catalog: Catalog, arguments: argparse.Namespace) -> Result:
-    return catalog.organiser.trash(_keys(catalog, arguments), dry_run=arguments.dry_run)
+    return [catalog.organiser.trash(_keys(catalog, arguments), dry_run=arguments.dry_run)]
 
 
 def _add_edit(parser: argparse.ArgumentParser) -> None:
@@ -92,8 +111,10 @@ def _edit(catalog: Catalog, arguments: argparse.Namespace) -> Result:
     changes = {name: value for name, value in given.items() if value is not None}
     if not changes:
         raise InputError("organise edit", "nothing to change was given", "--tag, --rating ...")
+    if arguments.family:
+        check_family(arguments.family)
     keys = _keys(catalog, arguments)
-    return catalog.organiser.edit(keys, dry_run=arguments.dry_run, **changes)
+    return [catalog.organiser.edit(keys, dry_run=arguments.dry_run, **changes)]
 
 
 _DESCRIPTIONS = {
@@ -119,7 +140,7 @@ def _describe(catalog: Catalog, arguments: argparse.Namespace) -> Result:
     if not changes:
         raise InputError("organise describe", "nothing to write was given", "--trigger-words ...")
     (key,) = _keys(catalog, arguments)
-    return catalog.organiser.describe(key, changes, dry_run=arguments.dry_run)
+    return [catalog.organiser.describe(key, changes, dry_run=arguments.dry_run)]
 
 
 def _add_undo(parser: argparse.ArgumentParser) -> None:
@@ -127,11 +148,11 @@ def _add_undo(parser: argparse.ArgumentParser) -> None:
 
 
 def _undo(catalog: Catalog, arguments: argparse.Namespace) -> Result:
-    return catalog.organiser.undo(arguments.operation, dry_run=arguments.dry_run)
+    return [catalog.organiser.undo(arguments.operation, dry_run=arguments.dry_run)]
 
 
 def _add_history(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--limit", type=int, default=100, metavar="N",
+    parser.add_argument("--limit", type=positive, default=100, metavar="N",
                         help="the last N (default: 100)")
 
 
@@ -140,15 +161,7 @@ def _history(catalog: Catalog, arguments: argparse.Namespace) -> Result:
 
 
 def _duplicates(catalog: Catalog, _: argparse.Namespace) -> Result:
-    groups = find_duplicates(catalog.entries(Query(limit=None)))
-    return [
-        {
-            "kind": group.kind, "wasted": size_text(group.wasted_bytes),
-            "keep": group.keep.file.id, "because": group.reason,
-            "files": ", ".join(entry.file.id for entry in group.entries),
-        }
-        for group in groups
-    ]
+    return find_duplicates(catalog.entries(Query(limit=None)))
 
 
 ACTIONS = {

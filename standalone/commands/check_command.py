@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from loradex.catalog.details import Details, judge
 from loradex.compat.checkpoint import CheckpointFacts, classify_checkpoint
@@ -13,17 +14,25 @@ from loradex.compat.verdict import Verdict
 from standalone.arguments import Parser
 from standalone.commands.shared import (
     EXIT_FOUND,
+    Refused,
     add_common,
     add_exit_code,
     add_networks,
+    answer,
     checkpoint_path,
     command_parser,
-    details_of,
-    print_json,
 )
-from standalone.commands.tables import console, print_table
+from standalone.commands.sources import Sources
+from standalone.commands.texts import BOLD, clean, paragraph, styled
 
 NAME = "check"
+
+
+class Judged(NamedTuple):
+    """One LoRA with what was found about it and one checkpoint."""
+
+    details: Details
+    verdict: Verdict
 
 
 def parser() -> Parser:
@@ -31,6 +40,7 @@ def parser() -> Parser:
         NAME, "LORA [LORA ...] --checkpoint WHAT [options]",
         "Say whether LoRAs fit a checkpoint: counts per component against the checkpoint's own "
         "modules, and the reason of every no. Only headers are read.",
+        found="a LoRA does not fit in full",
     )
     add_networks(made)
     made.add_argument("--checkpoint", required=True, metavar="WHAT",
@@ -44,53 +54,74 @@ def parser() -> Parser:
 
 def run(arguments: argparse.Namespace) -> int:
     checkpoint = classify_checkpoint(checkpoint_path(arguments.checkpoint))
-    found = details_of(arguments, arguments.networks)
-    verdicts = [judge(one.entry, checkpoint, force=arguments.force) for one in found]
-    pairs = list(zip(found, verdicts, strict=True))
-    if arguments.json:
-        print_json(_row(one, answer, checkpoint) for one, answer in pairs)
-    else:
-        _print(pairs, checkpoint)
-    bad = any(answer.answer != "fits" for answer in verdicts)
-    return EXIT_FOUND if arguments.exit_code and bad else 0
+
+    def row(one: Judged) -> dict[str, Any]:
+        return _row(one, checkpoint)
+
+    def show(judged: list[Judged]) -> None:
+        _print(judged, checkpoint)
+
+    with Sources(arguments) as sources:
+        found = _judged(sources, arguments, checkpoint)
+        judged, code = answer(found, arguments.json, row, show)
+    bad = any(one.verdict.answer != "fits" for one in judged)
+    return code or (EXIT_FOUND if arguments.exit_code and bad else 0)
 
 
-def _row(details: Details, answer: Verdict, checkpoint: CheckpointFacts) -> dict[str, Any]:
-    entry = details.entry
+def _judged(
+    sources: Sources, arguments: argparse.Namespace, checkpoint: CheckpointFacts
+) -> Iterator[Judged | Refused]:
+    for one in sources.details(arguments.networks):
+        if isinstance(one, Refused):
+            yield one
+        else:
+            yield Judged(one, judge(one.entry, checkpoint, force=arguments.force))
+
+
+def _row(one: Judged, checkpoint: CheckpointFacts) -> dict[str, Any]:
+    entry, verdict = one.details.entry, one.verdict
     return {
         "path": str(entry.file.path), "id": entry.file.id, "name": entry.file.name,
         "family": entry.family or None, "candidates": list(entry.facts.candidates),
-        "checkpoint": checkpoint_row(checkpoint),
-        "verdict": answer.answer, "confidence": answer.confidence,
-        "reasons": list(answer.reasons),
+        "verdict": verdict.answer, "confidence": verdict.confidence,
+        "reasons": list(verdict.reasons),
         "components": {
             name: {
-                "named": one.named, "shape_ok": one.shape_ok, "missing": one.missing,
-                "total": one.total, "applied": one.applied, "reason": one.reason,
+                "named": part.named, "shape_ok": part.shape_ok, "missing": part.missing,
+                "total": part.total, "applied": part.applied, "reason": part.reason or None,
             }
-            for name, one in answer.components.items()
+            for name, part in verdict.components.items()
         },
+        "checkpoint": checkpoint_row(checkpoint),
     }
 
 
 def checkpoint_row(checkpoint: CheckpointFacts) -> dict[str, Any]:
+    """What a checkpoint is and why."""
     return {
-        "path": str(Path(checkpoint.path)), "name": checkpoint.name,
+        "path": str(Path(checkpoint.path).absolute()), "name": checkpoint.name,
         "family": checkpoint.family or None, "variant": checkpoint.variant or None,
         "prediction_type": checkpoint.prediction_type or None,
         "confidence": checkpoint.confidence, "evidence": list(checkpoint.evidence),
     }
 
 
-def _print(pairs: list[tuple[Details, Verdict]], checkpoint: CheckpointFacts) -> None:
-    out = console()
+def _print(judged: list[Judged], checkpoint: CheckpointFacts) -> None:
     kind = ", ".join(filter(None, (checkpoint.title, checkpoint.prediction_type)))
-    out.print(f"{checkpoint.name}: {kind}", markup=False)
-    rows = []
-    for details, answer in pairs:
-        counts = ", ".join(
-            f"{name} {one.shape_ok}/{one.total}" for name, one in answer.components.items()
+    print(styled(clean(f"{checkpoint.name}: {kind}"), BOLD))
+    for details, verdict in judged:
+        counts = "  ".join(
+            f"{name} {part.shape_ok}/{part.total}" for name, part in verdict.components.items()
         )
-        rows.append((details.entry.file.id, answer.answer.replace("_", " "), counts,
-                     " ".join(answer.reasons)))
-    print_table(("Name", "Verdict", "Modules that fit", "Reason"), rows, wide="Reason")
+        answered = styled(verdict.answer.replace("_", " "))
+        print(f"{clean(details.entry.file.id)}: {answered}" + (f"  {counts}" if counts else ""))
+        for reason in dict.fromkeys((*verdict.reasons, *_of_parts(verdict))):
+            print(paragraph(reason, 2))
+
+
+def _of_parts(verdict: Verdict) -> Iterator[str]:
+    """Reasons of single parts that the whole does not say already."""
+    said = " ".join(verdict.reasons)
+    for name, part in verdict.components.items():
+        if part.reason and part.reason not in said:
+            yield f"{name}: {part.reason}"

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from typing import Any
 
 from loradex.catalog.details import Details
 
 from standalone.arguments import Parser
-from standalone.commands.rows import entry_row
-from standalone.commands.shared import (
-    add_common,
-    add_networks,
-    command_parser,
-    details_of,
-    print_json,
-)
-from standalone.commands.tables import console, print_table, size_text
+from standalone.commands.rows import entry_row, family_text
+from standalone.commands.shared import add_common, add_networks, answer, command_parser
+from standalone.commands.sources import Sources
+from standalone.commands.tables import Column, print_pairs, print_table
+from standalone.commands.texts import BOLD, clean, count, paragraph, size_text, styled
 
 NAME = "inspect"
+_LONG = 400
+"""More of a description than this is for --json."""
+_LABELS = {
+    "negative_words": "negative prompt", "nsfw_level": "NSFW level", "te_strength": "TE strength",
+    "source_url": "source", "sha256": "claimed SHA-256",
+}
 
 
 def parser() -> Parser:
@@ -34,13 +37,18 @@ def parser() -> Parser:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    found = details_of(arguments, arguments.networks)
-    if arguments.json:
-        print_json(details_row(one, keys=arguments.keys) for one in found)
-        return 0
-    for one in found:
-        _print(one, keys=arguments.keys)
-    return 0
+    def row(one: Details) -> Mapping[str, Any]:
+        return details_row(one, keys=arguments.keys)
+
+    def show(found: list[Details]) -> None:
+        for index, one in enumerate(found):
+            print("" if not index else "\n", end="")
+            _print(one, keys=arguments.keys)
+
+    with Sources(arguments) as sources:
+        found = sources.details(arguments.networks)
+        _, code = answer(found, arguments.json, row, show)
+    return code
 
 
 def details_row(details: Details, *, keys: bool = False) -> dict[str, Any]:
@@ -62,58 +70,84 @@ def details_row(details: Details, *, keys: bool = False) -> dict[str, Any]:
 
 
 def _print(details: Details, *, keys: bool) -> None:
-    out = console()
-    entry, facts = details.entry, details.entry.facts
-    out.print(f"[bold]{entry.file.id}[/bold]", markup=True)
-    print_table(("", ""), _facts(details), wide="")
-    for line in facts.evidence:
-        out.print(f"  because {line}", markup=False)
+    facts = details.entry.facts
+    print(styled(clean(details.entry.file.id), BOLD))
+    print_pairs(_facts(details))
+    if facts.evidence:
+        print("  because")
+        for line in facts.evidence:
+            print(paragraph(line, 4))
     if facts.fault:
-        out.print(f"  fault: {facts.fault.message} {facts.fault.next_step}", style="red",
-                  markup=False)
+        print(styled(paragraph(f"fault: {facts.fault.message} {facts.fault.next_step}", 2), 31))
     for problem in details.described.problems:
-        out.print(f"  note: {problem}", markup=False)
+        print(paragraph(f"note: {problem}", 2))
+    _print_fields(details)
+    if keys:
+        print()
+        print_table(
+            (Column("Tensor", 20), Column("Type", 5), Column("Shape", 10)),
+            ((name, one.dtype, " x ".join(map(str, one.shape)) or "scalar")
+             for name, one in details.tensors.items()),
+        )
+
+
+def _print_fields(details: Details) -> None:
+    """What tools and people noted, and which file says so."""
     rows = [
-        (field, _short(one.value), one.source)
+        (_LABELS.get(field, field.replace("_", " ")), short_text(one.value), one.source)
         for field, one in sorted(details.described.values.items())
     ]
     if rows:
-        out.print()
-        print_table(("Field", "Value", "From"), rows, wide="Value")
-    if keys:
-        out.print()
-        print_table(("Tensor", "Type", "Shape"), (
-            (name, one.dtype, list(one.shape)) for name, one in details.tensors.items()
-        ))
-    out.print()
+        print()
+        print_table((Column("Noted", 10), Column("Value", 24), Column("From", 12)), rows)
 
 
 def _facts(details: Details) -> list[tuple[str, Any]]:
-    entry, facts = details.entry, details.entry.facts
-    family = entry.family or " or ".join(facts.candidates) or "unknown"
-    if facts.variant:
-        family += f", {facts.variant}"
-    ranks = ", ".join(f"{rank} ({count} modules)" for rank, count in facts.ranks.items())
+    entry, facts, user = details.entry, details.entry.facts, details.entry.user
+    broken = facts.fault is not None and not facts.types
+    known = "" if broken else _family(details)
     return [
-        ("  path", entry.file.path),
-        ("  status", facts.status),
-        ("  family", f"{family} (confidence: {facts.confidence})"),
-        ("  type", _counted(facts.types, "modules") or facts.kind),
-        ("  rank", ranks),
-        ("  components", _counted(facts.components, "modules")),
-        ("  layout", _counted(facts.layouts, "tensors")),
-        ("  embeddings", ", ".join(facts.embeddings)),
-        ("  size", size_text(entry.file.size)),
-        ("  sha256", entry.sha256 or "not hashed yet ('hash' does it)"),
-        ("  tensors' sha256", entry.tensor_sha256),
+        ("path", entry.file.path),
+        ("status", "offline" if entry.presence == "offline" else facts.status.replace("_", " ")),
+        ("kind", facts.kind if facts.kind != "lora" else ""),
+        ("family", known),
+        ("type", _counted(facts.types, "module")),
+        ("rank", ", ".join(f"{rank} ({count(n, 'module')})" for rank, n in facts.ranks.items())),
+        ("parts", _counted(facts.components, "module")),
+        ("names", _counted(facts.layouts, "tensor")),
+        ("unknown", count(len(details.unknown), "tensor") if details.unknown else ""),
+        ("embeddings", ", ".join(facts.embeddings)),
+        ("size", size_text(entry.file.size)),
+        ("SHA-256", entry.sha256 or "not known yet; the command 'hash' computes it"),
+        ("of tensors", entry.tensor_sha256),
+        ("yours", _yours(user.favourite, user.rating, user.tags)),
+        ("your notes", user.notes),
     ]
 
 
-def _counted(counts: Any, unit: str) -> str:
-    return ", ".join(f"{name} ({count} {unit})" for name, count in counts.items())
+def _family(details: Details) -> str:
+    entry = details.entry
+    if entry.user.family:
+        told = f", the file says {entry.facts.family}" if entry.facts.family else ""
+        return f"{entry.user.family} (your own word{told})"
+    confidence = entry.facts.confidence
+    said = "" if confidence == "unknown" else f" (confidence: {confidence})"
+    return (family_text(entry) or "unknown") + said
 
 
-def _short(value: Any) -> str:
+def _yours(favourite: bool, rating: int | None, tags: tuple[str, ...]) -> str:
+    said = ["a star"] if favourite else []
+    if rating is not None:
+        said.append(f"rating {rating}")
+    return ", ".join([*said, *(f"#{tag}" for tag in tags)])
+
+
+def _counted(counts: Mapping[str, int], unit: str) -> str:
+    return ", ".join(f"{name} ({count(number, unit)})" for name, number in counts.items())
+
+
+def short_text(value: Any) -> str:
+    """A value in one line that is not too long."""
     text = ", ".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
     line = " ".join(text.split())
-    return line if len(line) <= 400 else f"{line[:397]}..."
+    return line if len(line) <= _LONG else f"{line[: _LONG - 3]}..."

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from typing import Any
 
+from loradex.catalog.duplicates import Group
 from loradex.catalog.operations import Operation
 
 from standalone.arguments import EXIT_CODES, PROGRAM, Formatter, Parser
 from standalone.commands.actions import ACTIONS
-from standalone.commands.shared import add_common, open_catalog, print_json, roots_of
-from standalone.commands.tables import print_table
+from standalone.commands.operations import (
+    group_row,
+    operation_row,
+    print_groups,
+    print_history,
+    print_operation,
+)
+from standalone.commands.shared import (
+    BAD_INPUT,
+    add_common,
+    fill,
+    open_catalog,
+    print_json,
+    roots_of,
+)
 
 NAME = "organise"
 _ABOUT_ALL = (
@@ -23,7 +35,7 @@ _ABOUT_ALL = (
 def parser() -> Parser:
     made = Parser(
         f"{PROGRAM} {NAME}", usage=f"{PROGRAM} {NAME} ACTION ... [options]",
-        formatter_class=Formatter, allow_abbrev=False, description=_ABOUT_ALL,
+        formatter_class=Formatter, allow_abbrev=False, description=fill(_ABOUT_ALL),
         epilog=f"'{PROGRAM} {NAME} ACTION --help' describes an action.\n\n{EXIT_CODES}",
     )
     actions = made.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
@@ -37,7 +49,7 @@ def parser() -> Parser:
         if action.changes:
             child.add_argument("--dry-run", action="store_true",
                                help="say what would be done and do nothing")
-        add_common(child)
+        add_common(child, "operation" if name != "duplicates" else "group")
     return made
 
 
@@ -53,68 +65,17 @@ def run(arguments: argparse.Namespace) -> int:
     with open_catalog(arguments, roots_of(arguments)) as catalog:
         catalog.refresh()
         found = action.run(catalog, arguments)
-    if isinstance(found, Operation):
-        found = [found]
-    if arguments.json:
-        print_json(_as_json(one) for one in found)
-    else:
-        _print(found, arguments)
-    failed = any(isinstance(one, Operation) and one.problems for one in found)
-    return 2 if failed else 0
-
-
-def _as_json(one: Operation | dict[str, Any]) -> dict[str, Any]:
-    if not isinstance(one, Operation):
-        return one
-    return {
-        "operation": one.id, "kind": one.kind, "done": one.done,
-        "steps": [
-            {"action": step.action, "source": str(step.source),
-             "target": str(step.target) if step.target else None}
-            for step in one.steps
-        ],
-        "edits": [
-            {"field": edit.field, "old": edit.old, "new": edit.new} for edit in one.edits
-        ],
-        "problems": list(one.problems), "notes": list(one.notes),
-        "undone_by": one.undone_by or None,
-    }
-
-
-def _print(found: Sequence[Operation | dict[str, Any]], arguments: argparse.Namespace) -> None:
     operations = [one for one in found if isinstance(one, Operation)]
-    if operations and arguments.action == "history":
-        _print_history(operations)
-        return
-    for one in operations:
-        _print_operation(one, getattr(arguments, "dry_run", False))
-    rows = [one for one in found if not isinstance(one, Operation)]
-    if rows:
-        print_table(tuple(rows[0]), (tuple(row.values()) for row in rows), wide="files")
-    elif not operations:
-        print("nothing found")
-
-
-def _print_operation(one: Operation, dry_run: bool) -> None:
-    print_table(
-        ("Action", "From", "To"),
-        ((step.action, step.source, step.target or "the trash") for step in one.steps), wide="To",
-    )
-    for line in (*one.problems, *one.notes):
-        print(f"note: {line}")
-    if dry_run:
-        print("nothing was changed (--dry-run)")
-    elif one.done:
-        print(f"done; 'organise undo {one.id}' takes it back")
-
-
-def _print_history(operations: Sequence[Operation]) -> None:
-    print_table(
-        ("Operation", "Kind", "Files", "State"),
-        (
-            (one.id, one.kind, len(one.rows) or len(one.steps),
-             f"undone by {one.undone_by}" if one.undone_by else "done" if one.done else "failed")
-            for one in operations
-        ),
-        wide="State",
-    )
+    groups = [one for one in found if isinstance(one, Group)]
+    if arguments.json:
+        print_json(operation_row(one) for one in operations)
+        print_json(group_row(one) for one in groups)
+    elif arguments.action == "duplicates":
+        print_groups(groups)
+    elif arguments.action == "history":
+        print_history(operations)
+    else:
+        for one in operations:
+            print_operation(one, catalog.roots, dry_run=arguments.dry_run)
+    failed = action.changes and any(one.problems for one in operations)
+    return BAD_INPUT if failed else 0

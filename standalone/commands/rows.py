@@ -19,7 +19,7 @@ def entry_row(entry: Entry, metadata: Mapping[str, str] | None = None) -> dict[s
         "trigger_words": list(summary.trigger_words),
         "preferred_strength": summary.preferred_strength,
         "sha256": entry.sha256 or None, "tensor_sha256": entry.tensor_sha256 or None,
-        "size_bytes": file.size, "modified": _time(file.mtime_ns),
+        "size_bytes": file.size, "modified": time_text(file.mtime_ns / 1e9),
         "title": summary.title, "description": summary.description, "notes": summary.notes,
         "base_model": summary.base_model, "preview": summary.preview or None,
         "tags": sorted({*summary.tags, *user.tags}), "favourite": user.favourite,
@@ -52,6 +52,17 @@ def facts_row(facts: FileFacts) -> dict[str, Any]:
     }
 
 
-def _time(ns: int) -> str:
-    """Local clocks differ; JSON gets UTC."""
-    return datetime.fromtimestamp(ns / 1e9, timezone.utc).isoformat(timespec="seconds")
+def family_text(entry: Entry) -> str:
+    """The family as people read it: with its variant, or what it may be; '' where it is unknown."""
+    facts = entry.facts
+    family = entry.family or " or ".join(facts.candidates)
+    if facts.variant and not entry.user.family:
+        family = f"{family} {facts.variant}".strip()
+    return family
+
+
+def time_text(seconds: float, *, local: bool = False) -> str:
+    """Clocks differ, so JSON gets UTC; people get their own."""
+    if local:
+        return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M")
+    return datetime.fromtimestamp(seconds, timezone.utc).isoformat(timespec="seconds")
