@@ -116,11 +116,12 @@ def _labels(
     sql = f"""
         SELECT l.shown, n.number FROM labels l JOIN (
             SELECT label, COUNT(*) AS number FROM labelled
-            WHERE +key IN (SELECT e.key FROM {source.text}) GROUP BY label
+            WHERE label IN (SELECT id FROM labels WHERE kind = ?)
+                AND +key IN (SELECT e.key FROM {source.text}) GROUP BY label
         ) n ON n.label = l.id
-        WHERE l.kind = ? ORDER BY n.number DESC, l.folded
+        ORDER BY n.number DESC, l.folded
     """
-    return dict(connection.execute(sql, (*source.values, kind)).fetchall())
+    return dict(connection.execute(sql, (kind, *source.values)).fetchall())
 
 
 def _verdicts(connection: sqlite3.Connection, query: Query, full_text: bool) -> dict[str, int]:
