@@ -204,8 +204,22 @@ def _nearest(main: str, modules: Sequence[Fact], possible: Sequence[Family]) -> 
     if not nearly and most > _HALF * len(modules):
         named = {one.id for one in possible if _names_all(one.parts[0], modules)}
         nearly = len(named) == 1 and named == {one.id for one in near}
-    left = tuple(near) if nearly else ()
+    left = tuple(near) if nearly else _by_names(modules, possible, evidence)
     return Admission(main, len(modules), (), left, "low" if left else "unknown", tuple(evidence))
+
+
+def _by_names(
+    modules: Sequence[Fact], possible: Sequence[Family], evidence: list[str]
+) -> tuple[Family, ...]:
+    """The one family that knows every name, where shapes do not help: a size that is not known.
+
+    Names that several families share (`transformer_blocks_0_attn_to_q`) say nothing.
+    """
+    named = tuple(one for one in possible if _names_all(one.parts[0], modules))
+    if len({one.id for one in named}) != 1:
+        return ()
+    evidence.append(f"the names are those of {titles(named)}, the shapes are not")
+    return named
 
 
 def _names_all(part: Part, modules: Sequence[Fact]) -> bool:
