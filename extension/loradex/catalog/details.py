@@ -77,7 +77,7 @@ def judge(entry: Entry, checkpoint: CheckpointFacts, *, force: bool = False) -> 
         return Verdict("broken", "high", (reason,), {})
     network = read_network(parse_file(header.shapes, header.metadata), header.shapes)
     detection = decide(
-        network, header.metadata, user_family=entry.user.family, file_name=entry.file.name
+        network, header.metadata, user_family=entry.user.family, file_name=entry.file.id
     )
     return verdict(network, detection, checkpoint, force=force)
 

@@ -102,7 +102,7 @@ def _facts(
             fault=_not_a_lora(structure.not_a_lora),
         )
     network = structure.network
-    decided = decide(network, found.metadata, claims=_claims(summary), file_name=file.name)
+    decided = decide(network, found.metadata, claims=_claims(summary), file_name=file.id)
     fault = _unusable(structure.unusable) if structure.unusable else fault
     return replace(
         common, kind="lora", status="broken" if fault else "ok", fault=fault,

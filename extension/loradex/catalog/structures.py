@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from loradex.catalog.peek import Peek, digest
 from loradex.compat.network import NetworkFacts, read_network
@@ -18,7 +18,7 @@ from loradex.errors import HeaderError
 from loradex.files.faults import Fault
 from loradex.files.header import LENGTH_BYTES, Header, parse_header
 from loradex.files.leading import Leading, split_metadata
-from loradex.keys.parse import ParsedFile, parse_file
+from loradex.keys.parse import parse_file
 
 _KEPT = 4096
 
@@ -81,7 +81,7 @@ class Structures:
         with self._lock:
             self.worked_out += 1
         return Structure(
-            key, _light(network), parsed.not_a_lora, tuple(parsed.embeddings), parsed.layouts,
+            key, network.light(), network.foreign, tuple(parsed.embeddings), parsed.layouts,
             _unusable(network),
         )
 
@@ -139,12 +139,6 @@ def _split(raw: memoryview, name: str) -> Leading | None:
 def _depends_on_metadata(header: Header) -> bool:
     """Whether the names mean something only together with the metadata (the oldest layout)."""
     return any(name.startswith(("unet:", "text_encoder:", "te:")) for name in header.tensors)
-
-
-def _light(network: NetworkFacts) -> NetworkFacts:
-    """Without keys and shapes, which take a megabyte for SDXL and are not needed to decide."""
-    empty = ParsedFile(modules=(), layouts={}, not_a_lora=network.parsed.not_a_lora)
-    return replace(network, parsed=empty, shapes={}, facts=())
 
 
 def _unusable(network: NetworkFacts) -> str:
