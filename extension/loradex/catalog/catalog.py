@@ -43,13 +43,13 @@ class Catalog:
         self.home = home
         self.store = Store.open(None if home is None else home / DATABASE)
         self.inspector = Inspector()
+        self._turn = threading.RLock()  # of whoever compares or changes what is on the disk
         self.organiser = Organiser(
             self.store, self.roots, Journal(None if home is None else home / JOURNAL),
-            inspect=self.inspector.inspect, on_changes=self._tell,
+            inspect=self.inspector.inspect, on_changes=self._tell, turn=self._turn,
         )
         self.hasher = Hasher(self.store, on_hashed=self._tell_hashed)
         self._listeners = Listeners()
-        self._turn = threading.Lock()
         self._index: NetworkIndex | None = None
         self._background: Background | None = None
 

@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,13 +45,16 @@ class Organiser:
         self, store: Shelf, roots: Sequence[Path], journal: Journal,
         trash: Trash | None = None, inspect: Inspect | None = None,
         on_changes: Callable[[tuple[Change, ...]], None] | None = None,
+        turn: AbstractContextManager[object] | None = None,
     ) -> None:  # fmt: skip
+        """`turn` is held while files change: whoever reconciles holds it too."""
         self._store = store
         self._places = Places(roots)
         self._journal = journal
         self._trash = trash or SystemTrash()
         self._inspect = inspect or Inspector().inspect
         self._on_changes = on_changes
+        self._disk = turn or nullcontext()
 
     def move(
         self, keys: Iterable[int], folder: str, root: Path | None = None, dry_run: bool = False
@@ -156,7 +159,7 @@ class Organiser:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        with self._journal.working():
+        with self._disk, self._journal.working():
             self._recover()
             yield
 
