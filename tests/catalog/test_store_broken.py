@@ -1,5 +1,6 @@
 """Whatever happens to the index's file: the store answers, says so, and keeps the user's data."""
 
+import itertools
 import shutil
 import sqlite3
 import sys
@@ -162,6 +163,16 @@ class TestSetAside:
             assert store.rebuilt == 1
         with Store.open(path) as store:
             assert stars(store) == STARRED
+
+    def test_a_drive_that_numbers_its_files_anew_changes_nothing(self, path, monkeypatch):
+        numbers = itertools.count()
+        with monkeypatch.context() as patch:
+            patch.setattr(recover, "identity", lambda path: (0, next(numbers)))
+            with Store.open(path) as store:
+                keys = fill(store, "a.pt", "b.pt")
+                store.set_user(keys[0], favourite=True)
+                assert store.page(Query()).total == 2
+                assert (store.rebuilt, store.notes) == (0, ())
 
     def test_only_a_few_broken_ones_are_kept(self, path):
         for number in range(6):

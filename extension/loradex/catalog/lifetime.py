@@ -36,8 +36,10 @@ class Lifetime:
         self._swap = threading.RLock()
         self._notes: list[str] = []
         self.rebuilt = 0
+        self._steady = True
         self._connections = self._open()
         self._identity = recover.identity(self._connections.path)
+        self._name = recover.name_of(self._connections)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -87,12 +89,23 @@ class Lifetime:
     def _current(self) -> Connections:
         """The connections, after a look at whether their file is still the one at the path."""
         connections = self._connections
-        if connections.path is None or recover.identity(connections.path) == self._identity:
+        if connections.path is None or not self._steady:
+            return connections
+        if recover.identity(connections.path) == self._identity:
             return connections
         with self._swap:
             if self._connections is connections and not connections.closed:
-                self._replace("The index was removed or replaced by another program.")
+                self._reopen()
         return self._connections
+
+    def _reopen(self) -> None:
+        before, rebuilt = self._name, self.rebuilt
+        self._replace("")
+        if self._name == before:
+            # Some network drives give a file new numbers: it is the same index all the same.
+            self._steady, self.rebuilt = False, rebuilt
+        else:
+            self.note("The index was removed or replaced by another program.")
 
     def _survive(self, error: sqlite3.Error, connections: Connections) -> None:
         with self._swap:
@@ -128,6 +141,7 @@ class Lifetime:
         if self._connections.closed:
             self._connections = self._open()
         self._identity = recover.identity(self._connections.path)
+        self._name = recover.name_of(self._connections)
         self.rebuilt += 1
         if note:
             self.note(note)

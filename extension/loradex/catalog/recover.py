@@ -192,6 +192,16 @@ def _check_tables(there: frozenset[str]) -> None:
         raise sqlite3.DatabaseError("it has a word index that this Python cannot use")
 
 
+def name_of(connections: Connections) -> str:
+    """What a database was called when it was made; '' where that cannot be read."""
+    try:
+        with connections.read() as connection:
+            find = "SELECT value FROM meta WHERE name = 'database'"
+            return str((connection.execute(find).fetchone() or ("",))[0])
+    except (sqlite3.Error, UnicodeDecodeError):
+        return ""
+
+
 def has_full_text(connection: sqlite3.Connection) -> bool:
     """Whether words are looked up in an index rather than in each row."""
     return "found" in schema.names(connection)
