@@ -128,7 +128,7 @@ class Organiser:
 
     def recover(self) -> tuple[Operation, ...]:
         """Finishes or puts back what a crash cut off; every operation begins with it."""
-        with self._journal.working():
+        with self._disk, self._journal.working():
             return self._recover()
 
     def _recover(self) -> tuple[Operation, ...]:
