@@ -266,7 +266,7 @@ class TestRoots:
         two.reconcile()
         for path in paths:
             path.unlink()
-        two.reconcile(other, *paths)
+        two.reconcile(other, paths[3])
         assert two.ids() == []
 
     def test_a_few_files_are_believed_to_be_gone(self, two):

@@ -295,11 +295,13 @@ class TestTrouble:
         assert live.batches[before:] == []
         live.close()
 
-    def test_the_watches_of_a_folder_that_vanishes_at_once_are_refused(self, tmp_path):
+    def test_a_folder_that_vanishes_at_once_is_refused_and_leaves_no_thread(self, tmp_path):
         pytest.importorskip("watchdog")
         if sys.platform == "linux":
+            before = set(threading.enumerate())
             with pytest.raises(CannotWatchError):
-                NativeWatch([str(tmp_path / "gone")], lambda path, is_folder: None)
+                NativeWatch([str(tmp_path), str(tmp_path / "gone")], lambda path, is_folder: None)
+            wait_until(lambda: set(threading.enumerate()) == before)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts watches")
     def test_the_room_for_watches_is_asked_of_the_system(self, tmp_path, monkeypatch):

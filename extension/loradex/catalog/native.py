@@ -73,9 +73,10 @@ class NativeWatch:
         return all(thread.is_alive() for thread in threads)
 
     def stop(self) -> None:
-        if self._observer is not None and self._observer.is_alive():
-            self._observer.stop()
-            self._observer.join()
+        if self._observer is not None:
+            self._observer.stop()  # also where it never ran: watchdog 7 has a thread by then
+            if self._observer.is_alive():
+                self._observer.join()
 
 
 def check_room(folders: Sequence[str]) -> None:

@@ -143,19 +143,21 @@ class _Run:
     def _away(self, absent: Mapping[Place, Known]) -> set[str]:
         """Roots that are offline: they cannot be listed, or are empty and should not be.
 
-        An empty root that held many files is a mount point without its drive, unless the files
-        were told one by one.
+        An empty root that held many files is a mount point without its drive, unless some of the
+        files were told by themselves: a drive that goes takes all of them in silence.
         """
         away = {str(root) for root in self.listing.offline}
         for root in self.listing.bare:
             rows = [row for place, row in absent.items() if place[0] == str(root)]
-            if self.targets is not None:
-                rows = [row for row in rows if not self.targets.cover(row.path, below=root)]
-            if len(rows) >= BARE_ROWS:
+            if len(rows) >= BARE_ROWS and not self._told(rows, root):
                 log.warning("Folder %s is empty and held %d files: taken as offline", root,
                             len(rows))
                 away.add(str(root))
         return away
+
+    def _told(self, rows: Iterable[Known], root: Path) -> bool:
+        targets = self.targets
+        return targets is not None and any(targets.cover(row.path, below=root) for row in rows)
 
     def _covered(self, row: Known) -> bool:
         return self.targets is None or self.targets.cover(row.path)

@@ -130,7 +130,9 @@ class Settler:
         assert waiting.last is not None
         if waiting.last.kind == "file":
             return starved or self._whole(path)
-        if waiting.last.kind == "folder" and not waiting.opened:
+        if waiting.last.kind == "nothing":
+            return True
+        if not waiting.opened:
             waiting.opened = True
             self._open(self._within(path))
         inside = os.path.join(path, "")  # noqa: PTH118 - paths are text here

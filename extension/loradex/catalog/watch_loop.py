@@ -183,7 +183,7 @@ class WatchLoop:
 def _status(plan: Plan, roots: tuple[Path, ...], seconds: float) -> WatchStatus:
     if plan.polled:
         mode: Literal["native", "polling"] = "polling"
-        reason = f"{'; '.join(plan.reasons)}; so everything is looked at every {seconds:g} s"
+        reason = f"{'; '.join(plan.reasons)}; so these folders are looked at every {seconds:g} s"
     else:
         mode, reason = "native", "the system tells of every change"
     away = [f"{root} is offline" for root in plan.offline]
