@@ -200,3 +200,28 @@ def test_metadata_alone_is_read_from_any_kind_of_file(library):
         entry = catalog.entry("late")
         late.unlink()
         assert catalog.metadata(entry) == {}
+
+
+def test_a_damaged_index_is_filled_again_while_it_is_used(library, tmp_path):
+    with Catalog([library], tmp_path / "home") as catalog:
+        catalog.refresh()
+        catalog.organiser.edit([catalog.entry("ink").key], favourite=True)
+    database = tmp_path / "home" / "catalog.sqlite"
+    with Catalog([library], tmp_path / "home") as catalog:
+        catalog.start(hashing=False)
+        until(lambda: len(ids(catalog)) == 3)
+        before = catalog.store.rebuilt
+        database.write_bytes(b"no database at all " * 1000)
+        until(lambda: catalog.store.rebuilt > before and len(ids(catalog)) == 3)
+        assert catalog.entry("ink").user.favourite
+        assert any("catalog.sqlite" in note for note in catalog.notes)
+
+
+def test_a_catalog_of_another_version_is_read_again(library, tmp_path, monkeypatch):
+    with Catalog([library], tmp_path / "home") as catalog:
+        catalog.refresh()
+    monkeypatch.setattr("loradex.catalog.catalog.__version__", "99")
+    with Catalog([library], tmp_path / "home") as catalog:
+        assert len(ids(catalog)) == 3
+        catalog.refresh()
+        assert catalog.inspector.structures.worked_out == 2

@@ -37,7 +37,7 @@ class Background:
         self._watcher = Watcher(roots, self._look) if watch else None
         if self._watcher is not None:
             self._watcher.start()
-        self._worker.do(self._first_look)
+        self._worker.do(self._look_at_all)
 
     def stop(self) -> None:
         """Ends all of it; a look that is under way keeps what it found."""
@@ -51,10 +51,15 @@ class Background:
             return WatchStatus("off", "it was not asked for", self._roots)
         return self._watcher.status()
 
-    def _first_look(self) -> None:
+    def look_everywhere(self) -> None:
+        """Compares everything again, in the background."""
+        self._worker.do(self._look_at_all)
+
+    def _look_at_all(self) -> None:
         self._refresh(cancelled=self._worker.stopping.is_set)
         if self._hashing and not self._worker.stopping.is_set():
             self._hasher.start()
+            self._hasher.wake()
 
     def _look(self, paths: Collection[Path]) -> None:
         self._worker.do(lambda: self._look_at(paths))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from loradex import __version__
 from loradex.catalog import details
 from loradex.catalog.background import Background
 from loradex.catalog.details import Details
@@ -16,6 +17,7 @@ from loradex.catalog.journal import Journal
 from loradex.catalog.listeners import Listener, Listeners
 from loradex.catalog.names import NetworkIndex
 from loradex.catalog.organise import Organiser
+from loradex.catalog.peek import digest
 from loradex.catalog.reconcile import Progress, reconcile
 from loradex.catalog.records import Change, Entry, Page, Query
 from loradex.catalog.scan import NetworkFile
@@ -23,6 +25,7 @@ from loradex.catalog.store import Store
 from loradex.catalog.updates import Known
 from loradex.catalog.watch import WatchStatus
 from loradex.compat.checkpoint import CheckpointFacts
+from loradex.compat.families import FAMILIES
 from loradex.errors import NetworkNotFoundError
 
 DATABASE = "catalog.sqlite"
@@ -41,7 +44,7 @@ class Catalog:
     def __init__(self, roots: Sequence[Path], home: Path | None = None) -> None:
         self.roots = tuple(root.absolute() for root in roots)
         self.home = home
-        self.store = Store.open(None if home is None else home / DATABASE)
+        self.store = Store.open(None if home is None else home / DATABASE, reader=_reader())
         self.inspector = Inspector()
         self._turn = threading.RLock()  # of whoever compares or changes what is on the disk
         self.organiser = Organiser(
@@ -52,6 +55,7 @@ class Catalog:
         self._listeners = Listeners()
         self._index: NetworkIndex | None = None
         self._background: Background | None = None
+        self._rebuilt = self.store.rebuilt
 
     def close(self) -> None:
         """Ends all threads and writes what waits to be written."""
@@ -111,7 +115,12 @@ class Catalog:
     # -- asking it
 
     def page(self, query: Query) -> Page:
-        return self.store.page(query)
+        """One page of the list, as far as it is known now."""
+        found = self.store.page(query)
+        if self._background is not None and self.store.rebuilt != self._rebuilt:
+            self._rebuilt = self.store.rebuilt  # the index was damaged and began again, empty
+            self._background.look_everywhere()
+        return found
 
     def entries(self, query: Query) -> Iterator[Entry]:
         return self.store.entries(query)
@@ -182,6 +191,12 @@ class Catalog:
         entry = self.store.get(key)
         if entry is not None:
             self._listeners.tell([Change("hashed", key, entry.file.id)])
+
+
+def _reader() -> str:
+    """What the facts depend on beside the files: with other families all are read again."""
+    known = ",".join(one.key for one in FAMILIES)
+    return f"{__version__}-{digest(known.encode())[:8]}"
 
 
 def _identity(checkpoint: CheckpointFacts) -> str:
