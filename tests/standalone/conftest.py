@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.standalone.libraries import Run, Told, write_library
+
 # diffusers' schedulers hand torch tensors to numpy 2, which warns about torch's own methods.
 _NUMPY = (
     "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning",
@@ -49,3 +51,20 @@ def ldm_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         save_file(to_native(family, models), place / f"{family}.safetensors")
         write_folder(place / family, family, models)
     return place
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Runs a command of the catalog in this process and gives what it told."""
+    from standalone.cli import main
+
+    def run(*words: object) -> Told:
+        code = main([str(word) for word in words])
+        return Told(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    return write_library(tmp_path / "loras")
