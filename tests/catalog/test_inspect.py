@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from loradex.catalog.inspect import Inspector
 from loradex.catalog.peek import Peeker
 from loradex.catalog.scan import scan_networks
+from loradex.catalog.sight import Part, Sight
 from loradex.files.leading import split_metadata
 
 from tests.catalog.netkit import lora_tensors, raw_header, write_lora
@@ -66,6 +67,7 @@ def test_another_rank_or_another_length_is_another_structure(tmp_path):
 def test_the_kept_structures_are_bounded(tmp_path):
     inspector = Inspector()
     inspector.structures._kept = 2
+    inspector.structures._sight = Sight(kept_bytes=0)
     for rank in (1, 2, 3, 1):
         path = write_lora(tmp_path / "n.safetensors", lora_tensors(rank=rank, count=2), {"a": ""})
         look(path, inspector)
@@ -204,3 +206,20 @@ def test_a_header_longer_than_the_buffer_grows_it(tmp_path):
         seen = peeker.peek(path)
         assert bytes(seen.head) == path.read_bytes()[: len(seen.head)]
         assert len(seen.head) == 8 + int.from_bytes(seen.head[:8], "little")
+
+
+def test_bytes_that_were_seen_are_recognised_and_no_others():
+    sight = Sight(kept_bytes=100)
+    buffer = bytearray(b"head" + b"a" * 50 + b"tail")
+    part = Part(buffer, 4, 54, 7)
+    assert sight.recognise(part) is None
+    sight.remember(part, "seen")
+    assert sight.recognise(part) == "seen"
+    assert sight.recognise(Part(buffer, 4, 53, 7)) is None
+    assert sight.recognise(Part(buffer, 4, 54, 8)) is None
+    buffer[4] = 0
+    assert sight.recognise(Part(buffer, 4, 54, 7)) is None
+    sight.remember(Part(buffer, 4, 54, 8), "second")
+    sight.remember(Part(buffer, 0, 58, 9), "third")
+    assert sight._held <= 100
+    assert sight.recognise(Part(buffer, 0, 58, 9)) == "third"

@@ -28,6 +28,8 @@ class Peek:
     them: a file that is still being written, or was cut, differs there.
     """
 
+    buffer: bytearray
+    """What `head` is the beginning of."""
     head: memoryview
     length: int
     samples: bytes
@@ -56,22 +58,24 @@ class Peeker:
         try:
             with path.open("rb", buffering=0) as file:
                 length = os.fstat(file.fileno()).st_size
-                head = self._head(file, length)
-                return Peek(head, length, _samples(file, len(head), length))
+                buffer, stop = self._head(file, length)
+                samples = _samples(file, stop, length)
+                return Peek(buffer, memoryview(buffer)[:stop], length, samples)
         except OSError as error:
             raise unreadable(path, error) from error
 
-    def _head(self, file: FileIO, length: int) -> memoryview:
+    def _head(self, file: FileIO, length: int) -> tuple[bytearray, int]:
+        """The buffer, and where the head in it ends."""
         buffer = self._buffer(_FIRST_BYTES)
         got = _fill(file, buffer, 0, min(length, _FIRST_BYTES))
         header = int.from_bytes(buffer[:LENGTH_BYTES], "little")
         stop = LENGTH_BYTES + header
         if header > MAX_HEADER_BYTES or stop > length:
-            return memoryview(buffer)[: min(got, foreign.SNIFF_BYTES)]
+            return buffer, min(got, foreign.SNIFF_BYTES)
         if stop > got:
             buffer = self._buffer(stop)
             got = _fill(file, buffer, got, stop)
-        return memoryview(buffer)[: min(got, stop)]
+        return buffer, min(got, stop)
 
     def _buffer(self, size: int) -> bytearray:
         """At least that long; what the shorter one held is kept."""

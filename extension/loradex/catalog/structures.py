@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from loradex.catalog.peek import Peek, digest
+from loradex.catalog.sight import Part, Sight
 from loradex.compat.network import NetworkFacts, read_network
 from loradex.errors import HeaderError
 from loradex.files.faults import Fault
@@ -54,6 +55,7 @@ class Structures:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Structure] = OrderedDict()
         self._turns: dict[str, threading.Lock] = {}
+        self._sight: Sight[Structure] = Sight()
         self.worked_out = 0
         """How often one had to be worked out; a count for tests and benchmarks."""
 
@@ -70,9 +72,16 @@ class Structures:
             fingerprint = seen.fingerprint()
             return Reading(header.metadata, self.work_out(fingerprint, header), fingerprint)
         data_length = seen.length - LENGTH_BYTES - len(raw)
-        key = digest(data_length.to_bytes(LENGTH_BYTES, "little"), raw[split.start : split.stop])
-        fingerprint = seen.fingerprint(raw[: split.start], key.encode())
-        return Reading(split.metadata, self._get(key, seen, name), fingerprint)
+        start, stop = LENGTH_BYTES + split.start, LENGTH_BYTES + split.stop
+        part = Part(seen.buffer, start, stop, data_length)
+        structure = self._sight.recognise(part)
+        if structure is None:
+            key = digest(data_length.to_bytes(LENGTH_BYTES, "little"), seen.head[start:stop])
+            structure = self._get(key, seen, name)
+            if structure.digest in self._known:
+                self._sight.remember(part, structure)
+        fingerprint = seen.fingerprint(raw[: split.start], structure.digest.encode())
+        return Reading(split.metadata, structure, fingerprint)
 
     def work_out(self, key: str, header: Header) -> Structure:
         """The structure of a header that was read in full."""
