@@ -52,6 +52,23 @@ def _key(catalog: Catalog, word: str) -> int:
         raise InputError(word, error.found, "", error.next_step) from None
 
 
+def _own_keys(catalog: Catalog, arguments: argparse.Namespace) -> list[int]:
+    """Entries whose files may be changed.
+
+    Raises:
+        InputError: a file that came with Loradex, which the next update would bring back.
+    """
+    from standalone.demo import DEMO_LORAS
+
+    keys = _keys(catalog, arguments)
+    for word, key in zip(arguments.networks, keys, strict=True):
+        entry = catalog.store.get(key)
+        if entry is not None and entry.file.path.is_relative_to(DEMO_LORAS):
+            raise InputError(word, "it belongs to the bundled demo model", "a file of yours",
+                             "Copy it into your own folder.")
+    return keys
+
+
 def _networks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("networks", nargs="+", metavar="LORA", help=_NAMED)
 
@@ -72,7 +89,7 @@ def _add_move(parser: argparse.ArgumentParser) -> None:
 
 
 def _move(catalog: Catalog, arguments: argparse.Namespace) -> Result:
-    keys = _keys(catalog, arguments)
+    keys = _own_keys(catalog, arguments)
     return [catalog.organiser.move(keys, arguments.to, dry_run=arguments.dry_run)]
 
 
@@ -82,12 +99,12 @@ def _add_rename(parser: argparse.ArgumentParser) -> None:
 
 
 def _rename(catalog: Catalog, arguments: argparse.Namespace) -> Result:
-    (key,) = _keys(catalog, arguments)
+    (key,) = _own_keys(catalog, arguments)
     return [catalog.organiser.rename(key, arguments.name, dry_run=arguments.dry_run)]
 
 
 def _trash(catalog: Catalog, arguments: argparse.Namespace) -> Result:
-    return [catalog.organiser.trash(_keys(catalog, arguments), dry_run=arguments.dry_run)]
+    return [catalog.organiser.trash(_own_keys(catalog, arguments), dry_run=arguments.dry_run)]
 
 
 def _add_edit(parser: argparse.ArgumentParser) -> None:
@@ -139,7 +156,7 @@ def _describe(catalog: Catalog, arguments: argparse.Namespace) -> Result:
     changes = {key: value for key, value in given.items() if value is not None}
     if not changes:
         raise InputError("organise describe", "nothing to write was given", "--trigger-words ...")
-    (key,) = _keys(catalog, arguments)
+    (key,) = _own_keys(catalog, arguments)
     return [catalog.organiser.describe(key, changes, dry_run=arguments.dry_run)]
 
 

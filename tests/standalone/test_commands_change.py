@@ -145,6 +145,17 @@ class TestOrganise:
         assert told.err.count("\n") == 1
         assert files(ink) == BEFORE
 
+    @pytest.mark.parametrize(
+        "words", [["trash", "golden"], ["move", "golden", "--to", "x"], ["rename", "golden", "x"],
+                  ["describe", "golden", "--description", "x"]])
+    def test_what_came_with_loradex_stays(self, words: list[str], tell: Run) -> None:
+        before = files(DEMO_LORAS)
+        told = tell("organise", *words)
+        assert (told.code, told.out) == (2, "")
+        assert told.err.startswith("error: golden: it belongs to the bundled demo model")
+        assert files(DEMO_LORAS) == before
+        assert tell("organise", "edit", "golden", "--rating", 9, "--dry-run").code == 0
+
     def test_a_name_that_is_taken_is_refused(self, tell: Run, ink: Path) -> None:
         demo("night", ink / "night.safetensors")
         before = files(ink)
