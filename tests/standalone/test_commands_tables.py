@@ -92,7 +92,7 @@ def test_counts_read_well() -> None:
 
 
 def test_thousands_of_rows_take_no_second(capsys: pytest.CaptureFixture[str]) -> None:
-    """A rich table of these takes six; the bound leaves room for a busy machine."""
+    """A table of rich takes two; the bound leaves room for a busy machine."""
     columns = [Column(f"column {index}", 8) for index in range(7)]
     rows = [[f"folder/name {row}", "sd1", "lora", row, "2 MB", "ok", "some words"]
             for row in range(5000)]
