@@ -58,6 +58,9 @@ class Peeker:
         try:
             with path.open("rb", buffering=0) as file:
                 length = os.fstat(file.fileno()).st_size
+                if hasattr(os, "posix_fadvise"):
+                    # else the kernel reads megabytes of the tensors ahead
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
                 buffer, stop = self._head(file, length)
                 samples = _samples(file, stop, length)
                 return Peek(buffer, memoryview(buffer)[:stop], length, samples)
@@ -113,8 +116,6 @@ def _samples(file: FileIO, start: int, length: int) -> bytes:
     if left <= _SAMPLE_BYTES:
         file.seek(start)
         return file.read(max(left, 0))
-    if hasattr(os, "posix_fadvise"):  # else the kernel reads 128 KB ahead of each sample
-        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
     step = (left - _SAMPLE_BYTES) // (_SAMPLES - 1)
     parts = []
     for index in range(_SAMPLES):
