@@ -115,7 +115,7 @@ def _facts(details: Details) -> list[tuple[str, Any]]:
         ("rank", ", ".join(f"{rank} ({count(n, 'module')})" for rank, n in facts.ranks.items())),
         ("parts", _counted(facts.components, "module")),
         ("names", _counted(facts.layouts, "tensor")),
-        ("unknown", count(len(details.unknown), "tensor") if details.unknown else ""),
+        ("unknown", _unknown(details)),
         ("embeddings", ", ".join(facts.embeddings)),
         ("size", size_text(entry.file.size)),
         ("SHA-256", entry.sha256 or "not known yet; the command 'hash' computes it"),
@@ -123,6 +123,12 @@ def _facts(details: Details) -> list[tuple[str, Any]]:
         ("yours", _yours(user.favourite, user.rating, user.tags)),
         ("your notes", user.notes),
     ]
+
+
+def _unknown(details: Details) -> str:
+    """Of a file that is no network, no tensor is one of a network; that says nothing."""
+    known = details.entry.facts.types
+    return count(len(details.unknown), "tensor") if details.unknown and known else ""
 
 
 def _family(details: Details) -> str:
