@@ -33,15 +33,18 @@ _ABOUT_ALL = (
 
 
 def parser() -> Parser:
+    listed = "".join(f"  {name:12}{action.about}\n" for name, action in ACTIONS.items())
     made = Parser(
         f"{PROGRAM} {NAME}", usage=f"{PROGRAM} {NAME} ACTION ... [options]",
         formatter_class=Formatter, allow_abbrev=False, description=fill(_ABOUT_ALL),
-        epilog=f"'{PROGRAM} {NAME} ACTION --help' describes an action.\n\n{EXIT_CODES}",
+        # argparse's own list of them differs between Python's versions.
+        epilog=f"actions:\n{listed}\n'{PROGRAM} {NAME} ACTION --help' describes an action.\n\n"
+               + EXIT_CODES,
     )
-    actions = made.add_subparsers(dest="action", metavar="ACTION", required=True, title="actions")
+    actions = made.add_subparsers(dest="action", metavar="ACTION", required=True, help="what to do")
     for name, action in ACTIONS.items():
         child = actions.add_parser(
-            name, help=action.about, description=action.about[:1].upper() + action.about[1:] + ".",
+            name, description=action.about[:1].upper() + action.about[1:] + ".",
             usage=f"{PROGRAM} {NAME} {name} {action.words} [options]".replace("  ", " "),
             formatter_class=Formatter, allow_abbrev=False,
         )
