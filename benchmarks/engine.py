@@ -17,7 +17,8 @@ from pathlib import Path
 
 import diffusers
 import torch
-from loradex.catalog.names import NetworkFile, scan_networks
+from loradex.catalog.disk.scan import scan_networks
+from loradex.catalog.network_file import NetworkFile
 from loradex.networks.model import bind_diffusers
 from loradex.networks.network import load_network
 from loradex.networks.patcher import Patcher, StackEntry

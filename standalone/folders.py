@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from loradex.catalog.peek import digest
+from loradex.catalog.reading.peek import digest
 
 from standalone.demo import DEMO_LORAS
 from standalone.records import DEMO

@@ -27,7 +27,7 @@ from standalone.records import (
 
 if TYPE_CHECKING:
     from loradex.catalog.catalog import Catalog
-    from loradex.catalog.scan import NetworkFile
+    from loradex.catalog.network_file import NetworkFile
 
     from standalone.engine import LoadedEngine
 

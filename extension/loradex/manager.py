@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loradex.catalog.folder_networks import FolderNetworks, NetworkSource
-from loradex.catalog.scan import NetworkFile
+from loradex.catalog.network_file import NetworkFile
 from loradex.errors import InputError, LoradexError, NetworkNotFoundError
 from loradex.prompts.tags import LoraTag
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from loradex.catalog.catalog import Catalog
-from loradex.catalog.duplicates import Group, find_duplicates
-from loradex.catalog.operations import Operation
+from loradex.catalog.organising.duplicates import Group, find_duplicates
+from loradex.catalog.organising.operations import Operation
 from loradex.catalog.records import Query
 from loradex.errors import InputError, NetworkNotFoundError
 

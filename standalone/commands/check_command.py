@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from loradex.catalog.details import Details, judge
+from loradex.catalog.reading.details import Details, judge
 from loradex.compat.checkpoint import CheckpointFacts, classify_checkpoint
 from loradex.compat.verdict import Verdict
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from loradex.catalog.catalog import Catalog
+from loradex.catalog.disk.downloads import unfinished_downloads
 from loradex.catalog.doctor import Finding, examine, examine_file
-from loradex.catalog.downloads import unfinished_downloads
 from loradex.errors import LoradexError
 
 from standalone.arguments import Parser

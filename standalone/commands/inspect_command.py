@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from loradex.catalog.details import Details
+from loradex.catalog.reading.details import Details
 
 from standalone.arguments import Parser
 from standalone.commands.rows import entry_row, family_text

@@ -10,8 +10,8 @@ from itertools import islice
 from typing import Any, NamedTuple, get_args
 
 from loradex.catalog.catalog import Catalog
+from loradex.catalog.disk.scan import SUFFIXES
 from loradex.catalog.records import Entry, Query, Sort, Status
-from loradex.catalog.scan import SUFFIXES
 from loradex.compat.checkpoint import CheckpointFacts, classify_checkpoint
 from loradex.errors import InputError
 

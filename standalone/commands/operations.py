@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from loradex.catalog.duplicates import Group
-from loradex.catalog.operations import Operation, Step
+from loradex.catalog.organising.duplicates import Group
+from loradex.catalog.organising.operations import Operation, Step
 
 from standalone.commands.rows import time_text
 from standalone.commands.tables import Column, print_table

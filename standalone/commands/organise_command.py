@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from loradex.catalog.duplicates import Group
-from loradex.catalog.operations import Operation
+from loradex.catalog.organising.duplicates import Group
+from loradex.catalog.organising.operations import Operation
 
 from standalone.arguments import EXIT_CODES, PROGRAM, Formatter, Parser
 from standalone.commands.actions import ACTIONS

@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from loradex.catalog.catalog import DATABASE, Catalog
-from loradex.catalog.details import Details, details_of, inspect_file
-from loradex.catalog.inspect import Inspector
+from loradex.catalog.disk.scan import SUFFIXES
+from loradex.catalog.network_file import NetworkFile
+from loradex.catalog.reading.details import Details, details_of, inspect_file
+from loradex.catalog.reading.inspect import Inspector
 from loradex.catalog.records import Entry, Query
-from loradex.catalog.scan import SUFFIXES, NetworkFile
 from loradex.errors import InputError, LoradexError, NetworkNotFoundError
 
 from standalone.commands.shared import (

@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
-from loradex.catalog.reconcile import reconcile
+from loradex.catalog.disk.reconcile import reconcile
+from loradex.catalog.disk.scan import scan_tree
+from loradex.catalog.disk.watch import Watcher
+from loradex.catalog.index.store import Store
 from loradex.catalog.records import FileFacts, Query, Summary
-from loradex.catalog.scan import scan_tree
-from loradex.catalog.store import Store
-from loradex.catalog.watch import Watcher
 
 
 @dataclass(frozen=True)

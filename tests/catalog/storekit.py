@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+from loradex.catalog.index.store import Put
+from loradex.catalog.index.upkeep import _has_unindexed
+from loradex.catalog.network_file import NetworkFile
 from loradex.catalog.records import FileFacts, Summary
-from loradex.catalog.scan import NetworkFile
-from loradex.catalog.store import Put
-from loradex.catalog.upkeep import _has_unindexed
 
 ROOT = Path("/models/Lora")
 

@@ -7,10 +7,10 @@ import time
 from pathlib import Path
 
 import pytest
-from loradex.catalog.hashing import Hasher
+from loradex.catalog.disk.scan import scan_networks
+from loradex.catalog.index.hashing import Hasher
+from loradex.catalog.index.store import Gone, Put, SetPresence, Store
 from loradex.catalog.records import FaultNote, FileFacts, Query, Summary
-from loradex.catalog.scan import scan_networks
-from loradex.catalog.store import Gone, Put, SetPresence, Store
 from loradex.errors import CancelledError, FileError
 from loradex.files.hashes import FileHashes, hash_file
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
-from loradex.catalog.identity import assign
+from loradex.catalog.disk.identity import assign
 
 
 class Row(NamedTuple):

@@ -6,10 +6,10 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loradex.catalog.inspect import Inspector
-from loradex.catalog.peek import Peeker
-from loradex.catalog.scan import scan_networks
-from loradex.catalog.sight import Part, Sight
+from loradex.catalog.disk.scan import scan_networks
+from loradex.catalog.reading.inspect import Inspector
+from loradex.catalog.reading.peek import Peeker
+from loradex.catalog.reading.sight import Part, Sight
 from loradex.files.leading import split_metadata
 
 from tests.catalog.netkit import lora_tensors, raw_header, write_lora

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from loradex.catalog import mounts
-from loradex.catalog.mounts import parse_mount, parse_mountinfo, remote_kind
+from loradex.catalog.disk import mounts
+from loradex.catalog.disk.mounts import parse_mount, parse_mountinfo, remote_kind
 
 MOUNTINFO = r"""
 22 28 0:21 / /sys rw,nosuid - sysfs sysfs rw

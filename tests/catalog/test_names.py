@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loradex.catalog.names import NetworkFile, NetworkIndex
+from loradex.catalog.names import NetworkIndex
+from loradex.catalog.network_file import NetworkFile
 from loradex.errors import AmbiguousNameError, NetworkNotFoundError
 
 ROOT = Path("/models/Lora")

@@ -7,7 +7,7 @@ import sys
 import threading
 
 import pytest
-from loradex.catalog import inspections
+from loradex.catalog.disk import inspections
 
 from tests.catalog.diskkit import Library, write
 

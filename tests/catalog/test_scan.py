@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loradex.catalog.scan import list_models, scan_networks, scan_tree
+from loradex.catalog.disk.scan import list_models, scan_networks, scan_tree
 from loradex.errors import CancelledError
 from loradex.files.sidecar_names import companions_by_model
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from loradex.catalog.settle import GATHER, PATIENCE, REST, Settler, is_whole, look_at
+from loradex.catalog.disk.settle import GATHER, PATIENCE, REST, Settler, is_whole, look_at
 
 from tests.catalog.diskkit import write
 

@@ -1,8 +1,8 @@
 """A row is one content: it keeps its key, user data and hashes wherever its file goes."""
 
 import pytest
+from loradex.catalog.index.store import Gone, SetPresence, Store
 from loradex.catalog.records import FileFacts, Query, Summary
-from loradex.catalog.store import Gone, SetPresence, Store
 from loradex.errors import InputError
 from loradex.files.hashes import FileHashes
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loradex.catalog import connections, recover, schema
+from loradex.catalog.index import connections, recover, schema
+from loradex.catalog.index.store import Gone, Store
 from loradex.catalog.records import Query
-from loradex.catalog.store import Gone, Store
 from loradex.errors import CancelledError, InputError, LoradexError
 from loradex.files.hashes import FileHashes
 

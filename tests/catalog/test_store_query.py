@@ -5,9 +5,9 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loradex.catalog import schema, texts
+from loradex.catalog.index import schema, texts
+from loradex.catalog.index.store import SetPresence, Store
 from loradex.catalog.records import FaultNote, FileFacts, Query, Summary
-from loradex.catalog.store import SetPresence, Store
 
 from tests.catalog.storekit import ROOT, a_put, facts_of, fill, indexed
 

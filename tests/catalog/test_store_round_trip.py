@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loradex.catalog import codec
+from loradex.catalog.disk.scan import scan_networks
+from loradex.catalog.index import codec
+from loradex.catalog.index.store import Put, Store
+from loradex.catalog.network_file import NetworkFile
 from loradex.catalog.records import Entry, FaultNote, FileFacts, Query, Summary, UserData
-from loradex.catalog.scan import NetworkFile, scan_networks
-from loradex.catalog.store import Put, Store
 
 WORDS = st.text(max_size=12)
 PARTS = st.text(st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=8)

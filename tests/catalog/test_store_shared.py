@@ -11,8 +11,8 @@ import time
 from pathlib import Path
 
 import pytest
+from loradex.catalog.index.store import Gone, Store
 from loradex.catalog.records import Query
-from loradex.catalog.store import Gone, Store
 from loradex.errors import LoradexError
 
 from tests.catalog.storekit import ROOT, a_put, fill, indexed, until
@@ -130,7 +130,7 @@ def test_an_index_that_is_only_read_starts_no_thread(path):
 SCRIPT = """
 import sys
 from pathlib import Path
-from loradex.catalog.store import Store
+from loradex.catalog.index.store import Store
 from loradex.catalog.records import Query
 from tests.catalog.storekit import fill
 store = Store.open(Path(sys.argv[1]))

@@ -8,9 +8,9 @@ import time
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loradex.catalog import export, upkeep
+from loradex.catalog.index import export, upkeep
+from loradex.catalog.index.store import Gone, Store
 from loradex.catalog.records import Query, UserData
-from loradex.catalog.store import Gone, Store
 from loradex.files.hashes import FileHashes
 
 from tests.catalog.storekit import ROOT, a_file, a_put, fill, until

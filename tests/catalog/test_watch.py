@@ -8,9 +8,9 @@ import threading
 import time
 
 import pytest
-from loradex.catalog import arming, native
-from loradex.catalog.native import CannotWatchError, NativeWatch, check_room
-from loradex.catalog.watch import Timing, Watcher
+from loradex.catalog.disk import arming, native
+from loradex.catalog.disk.native import CannotWatchError, NativeWatch, check_room
+from loradex.catalog.disk.watch import Timing, Watcher
 from loradex.errors import InputError
 
 from tests.catalog.diskkit import Live, model, wait_until, write
@@ -29,8 +29,8 @@ def root(tmp_path):
 @pytest.fixture(autouse=True)
 def brisk(monkeypatch):
     """Shorter rests: `test_settle` has the real ones."""
-    monkeypatch.setattr("loradex.catalog.settle.REST", 0.1)
-    monkeypatch.setattr("loradex.catalog.settle.GATHER", 0.2)
+    monkeypatch.setattr("loradex.catalog.disk.settle.REST", 0.1)
+    monkeypatch.setattr("loradex.catalog.disk.settle.GATHER", 0.2)
 
 
 @pytest.fixture(params=["", "the user wants it"], ids=["native", "polling"])
@@ -254,7 +254,7 @@ class TestTrouble:
     def test_an_error_of_the_listener_is_logged_and_all_is_looked_at_again(
         self, root, monkeypatch, caplog
     ):
-        monkeypatch.setattr("loradex.catalog.watch_loop._RETRY", 0.1)
+        monkeypatch.setattr("loradex.catalog.disk.watch_loop._RETRY", 0.1)
         calls = []
 
         def fails_once(paths):
@@ -271,7 +271,7 @@ class TestTrouble:
 
     def test_more_events_than_a_queue_holds_mean_a_look_at_everything(self, root, monkeypatch):
         pytest.importorskip("watchdog")
-        monkeypatch.setattr("loradex.catalog.watch_loop._BURST", 20)
+        monkeypatch.setattr("loradex.catalog.disk.watch_loop._BURST", 20)
         live = Live(root, timing=QUICK).start()
         before = len(live.batches)
         for n in range(30):

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from loradex.catalog.watch import Timing
+from loradex.catalog.disk.watch import Timing
 
 from tests.catalog.diskkit import Library, Live, wait_until
 from tests.catalog.operations_kit import Disk, Judge
@@ -73,8 +73,8 @@ def run_sequence(folder: Path, number: int) -> None:
 @pytest.mark.timeout(3000)
 @pytest.mark.parametrize("mode", ["native", "polling"])
 def test_a_watcher_brings_the_index_there_whatever_happens_meanwhile(roots, mode, monkeypatch):
-    monkeypatch.setattr("loradex.catalog.settle.REST", 0.1)
-    monkeypatch.setattr("loradex.catalog.settle.GATHER", 0.2)
+    monkeypatch.setattr("loradex.catalog.disk.settle.REST", 0.1)
+    monkeypatch.setattr("loradex.catalog.disk.settle.GATHER", 0.2)
     if mode == "native":
         pytest.importorskip("watchdog")
     polling = "" if mode == "native" else "the user wants it"

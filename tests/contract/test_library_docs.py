@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from loradex.catalog.catalog import DATABASE, JOURNAL
-from loradex.catalog.export import export_path
+from loradex.catalog.index.export import export_path
 from loradex.files.deep import deep_check
 from loradex.files.faults import FAULTS
 from loradex.files.sidecars import READERS

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 transformers = pytest.importorskip("transformers")
 
-from loradex.catalog.names import scan_networks  # noqa: E402
+from loradex.catalog.disk.scan import scan_networks  # noqa: E402
 from loradex.networks.model import BoundModel, bind_diffusers  # noqa: E402
 from loradex.networks.network import load_network  # noqa: E402
 from loradex.networks.patcher import Patcher, StackEntry  # noqa: E402

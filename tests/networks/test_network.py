@@ -9,7 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from loradex.catalog.names import NetworkFile, scan_networks  # noqa: E402
+from loradex.catalog.disk.scan import scan_networks  # noqa: E402
+from loradex.catalog.network_file import NetworkFile  # noqa: E402
 from loradex.errors import (  # noqa: E402
     BrokenNetworkError,
     HeaderError,

@@ -87,9 +87,10 @@ CONSOLE = [
 @pytest.mark.parametrize(("words", "shown"), CONSOLE, ids=lambda value: str(value[0]))
 def test_the_examples_print_what_they_show(
     words: list[str], shown: list[str], capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
 ) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("LORADEX_HOME", str(tmp_path))  # without what other tests starred
     assert main(words) == 0
     printed = capsys.readouterr().out.replace(f"{ROOT}/", "").splitlines()
     wanted = [line for line in shown if line != "..."]

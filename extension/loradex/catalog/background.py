@@ -6,8 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from loradex.catalog.hashing import Hasher
-from loradex.catalog.watch import Watcher, WatchStatus
+from loradex.catalog.disk.watch import Watcher, WatchStatus
+from loradex.catalog.index.hashing import Hasher
 from loradex.catalog.worker import Worker
 
 

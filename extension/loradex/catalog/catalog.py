@@ -8,22 +8,22 @@ from pathlib import Path
 from types import TracebackType
 
 from loradex import __version__
-from loradex.catalog import details
 from loradex.catalog.background import Background
-from loradex.catalog.details import Details
-from loradex.catalog.hashing import Hasher
-from loradex.catalog.inspect import Inspector
-from loradex.catalog.journal import Journal
+from loradex.catalog.disk.reconcile import Progress, reconcile
+from loradex.catalog.disk.watch import WatchStatus
+from loradex.catalog.index.hashing import Hasher
+from loradex.catalog.index.store import Store
+from loradex.catalog.index.updates import Known
 from loradex.catalog.listeners import Listener, Listeners
 from loradex.catalog.names import NetworkIndex
-from loradex.catalog.organise import Organiser
-from loradex.catalog.peek import digest
-from loradex.catalog.reconcile import Progress, reconcile
+from loradex.catalog.network_file import NetworkFile
+from loradex.catalog.organising.journal import Journal
+from loradex.catalog.organising.organise import Organiser
+from loradex.catalog.reading import details
+from loradex.catalog.reading.details import Details
+from loradex.catalog.reading.inspect import Inspector
+from loradex.catalog.reading.peek import digest
 from loradex.catalog.records import Change, Entry, Page, Query
-from loradex.catalog.scan import NetworkFile
-from loradex.catalog.store import Store
-from loradex.catalog.updates import Known
-from loradex.catalog.watch import WatchStatus
 from loradex.compat.checkpoint import CheckpointFacts
 from loradex.compat.families import FAMILIES
 from loradex.errors import NetworkNotFoundError

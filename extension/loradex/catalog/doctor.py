@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from loradex.catalog.duplicates import duplicate_notes
-from loradex.catalog.inspect import Inspector, note_of
+from loradex.catalog.network_file import NetworkFile
+from loradex.catalog.organising.duplicates import duplicate_notes
+from loradex.catalog.reading.inspect import Inspector, note_of
 from loradex.catalog.records import Entry, FaultNote
-from loradex.catalog.scan import NetworkFile
 from loradex.errors import LoradexError
 from loradex.files.deep import deep_check
 from loradex.files.faults import FAULTS

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from loradex.catalog.disk.scan import scan_networks
 from loradex.catalog.names import NetworkIndex
-from loradex.catalog.scan import NetworkFile, scan_networks
+from loradex.catalog.network_file import NetworkFile
 from loradex.errors import NetworkNotFoundError
 
 

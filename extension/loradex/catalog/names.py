@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from loradex.catalog.scan import SUFFIXES, NetworkFile, scan_networks
+from loradex.catalog.network_file import NetworkFile
 from loradex.errors import AmbiguousNameError, NetworkNotFoundError
-
-__all__ = ["NetworkFile", "NetworkIndex", "scan_networks"]
+from loradex.files.sidecar_names import MODEL_SUFFIXES
 
 _NEAR_NAMES = 3
 
@@ -130,7 +129,7 @@ def _fold(parts: Parts) -> Parts:
 def _bare(parts: Parts) -> Parts:
     """The same parts without a model suffix at the end."""
     *folders, last = parts
-    if last.lower().endswith(SUFFIXES):
+    if last.lower().endswith(MODEL_SUFFIXES):
         last = PurePosixPath(last).stem
     return (*folders, last)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from loradex.catalog.scan import NetworkFile
+from loradex.catalog.network_file import NetworkFile
 
 Status = Literal["ok", "broken", "unfinished", "not_a_lora"]
 Presence = Literal["present", "offline", "gone"]

@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from loradex.catalog.journal import Journal
-from loradex.catalog.organise import Organiser
+from loradex.catalog.disk.scan import scan_tree
+from loradex.catalog.index.store import Store
+from loradex.catalog.index.updates import Put
+from loradex.catalog.organising.journal import Journal
+from loradex.catalog.organising.organise import Organiser
 from loradex.catalog.records import FileFacts, Summary
-from loradex.catalog.scan import scan_tree
-from loradex.catalog.store import Store
-from loradex.catalog.updates import Put
 
 
 class Inspected:

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 import pytest
-from loradex.catalog.bins import Bin, bin_folders, in_bins, info_of
+from loradex.catalog.organising.bins import Bin, bin_folders, in_bins, info_of
 
 
 @pytest.fixture

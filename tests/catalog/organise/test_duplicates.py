@@ -6,9 +6,9 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from loradex.catalog.duplicates import duplicate_notes, find_duplicates
+from loradex.catalog.network_file import NetworkFile
+from loradex.catalog.organising.duplicates import duplicate_notes, find_duplicates
 from loradex.catalog.records import Entry, FileFacts, Summary, UserData
-from loradex.catalog.scan import NetworkFile
 
 ROOT = Path("/Lora")
 

@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from loradex.catalog import carrier
-from loradex.catalog.journal import Journal
-from loradex.catalog.operations import Edit, Operation, Row, Step, Write
-from loradex.catalog.portable import fold
+from loradex.catalog.organising import carrier
+from loradex.catalog.organising.journal import Journal
+from loradex.catalog.organising.operations import Edit, Operation, Row, Step, Write
+from loradex.catalog.organising.portable import fold
 from loradex.errors import InputError
 
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from loradex.catalog.updates import SetPresence
+from loradex.catalog.index.updates import SetPresence
 from loradex.errors import InputError, SidecarError
 
 
@@ -167,7 +167,7 @@ class TestNameJson:
         assert len(library.organiser.history()) == 1
 
     def test_a_crash_after_the_write_counts_as_done(self, library, monkeypatch):
-        import loradex.catalog.organise as organise
+        import loradex.catalog.organising.organise as organise
 
         class Crash(BaseException):
             pass

@@ -6,9 +6,9 @@ import stat
 from pathlib import Path
 
 import pytest
-from loradex.catalog.disk import is_same_entry
-from loradex.catalog.journal import Journal
-from loradex.catalog.operations import Step
+from loradex.catalog.organising.journal import Journal
+from loradex.catalog.organising.operations import Step
+from loradex.catalog.organising.single_files import is_same_entry
 from loradex.errors import InputError
 
 FAMILY = (
@@ -275,7 +275,7 @@ class TestFailures:
         assert library.true()
 
     def test_a_file_that_another_program_holds_on_windows_is_said_so(self):
-        from loradex.catalog.operations import reason
+        from loradex.catalog.organising.operations import reason
 
         error = PermissionError(13, "used by another process")
         error.winerror = 32
@@ -311,7 +311,7 @@ class TestAcrossFileSystems:
         assert other_disk.tree() == before
 
     def test_a_full_disk_leaves_everything_where_it_was(self, other_disk, monkeypatch):
-        import loradex.catalog.disk as disk
+        import loradex.catalog.organising.single_files as disk
 
         keys = [other_disk.add("ink.pt"), other_disk.add("pen.pt")]
         before = other_disk.tree()

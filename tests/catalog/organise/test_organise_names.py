@@ -7,8 +7,8 @@ import unicodedata
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from loradex.catalog.places import Places
-from loradex.catalog.portable import check_name, fold
+from loradex.catalog.organising.places import Places
+from loradex.catalog.organising.portable import check_name, fold
 from loradex.errors import InputError
 
 REFUSED = {

@@ -6,10 +6,10 @@ from contextlib import suppress
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from loradex.catalog.inspect import Inspector
-from loradex.catalog.journal import Journal
-from loradex.catalog.organise import Organiser
-from loradex.catalog.reconcile import reconcile
+from loradex.catalog.disk.reconcile import reconcile
+from loradex.catalog.organising.journal import Journal
+from loradex.catalog.organising.organise import Organiser
+from loradex.catalog.reading.inspect import Inspector
 from loradex.errors import InputError
 
 MODELS = ("ink.safetensors", "a/pen.safetensors", "a/ink.safetensors", "a/ink.pt")

@@ -240,7 +240,7 @@ class TestBin:
     def test_where_the_system_keeps_its_bin_closed_the_user_is_sent_there(
         self, library, monkeypatch
     ):
-        import loradex.catalog.trash as trash
+        import loradex.catalog.organising.trash as trash
 
         key = library.add("ink.pt")
         library.organiser.trash([key])

@@ -1,0 +1,1 @@
+"""What lies in the folders: listing, comparing with the index, watching."""

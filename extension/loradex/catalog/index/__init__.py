@@ -1,0 +1,1 @@
+"""What is remembered of all files: the database, its queries, the hashes."""

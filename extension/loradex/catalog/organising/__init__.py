@@ -1,0 +1,1 @@
+"""What changes files: moves, renames, the trash, notes, with a journal for undo."""
