@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from loradex.catalog.index import codec, rows, schema, user_rows
+from loradex.catalog.index.bulk import insert
 from loradex.catalog.index.labels import Labelled, Labels
 from loradex.catalog.index.pending import Pending
 from loradex.catalog.index.rows import Kept
@@ -112,13 +113,16 @@ class _Batch:
 
     def _displaced(self, puts: Sequence[Put], kept: set[int]) -> set[int]:
         """Rows that stand where another content is now, and that have no new place."""
-        at = "SELECT key FROM files WHERE root = ? AND id = ? AND presence < 2"
-        found = set()
+        places: dict[int, list[str]] = {}
         for put in puts:
-            row = self._connection.execute(at, (self._root(put), put.file.id)).fetchone()
-            if row and row[0] not in kept:
-                found.add(row[0])
-        return found
+            places.setdefault(self._root(put), []).append(put.file.id)
+        found: set[int] = set()
+        for root, ids in places.items():
+            for chunk in rows.chunks(ids):
+                marks = ", ".join("?" * len(chunk))
+                at = f"SELECT key FROM files WHERE root = ? AND presence < 2 AND id IN ({marks})"
+                found.update(key for (key,) in self._connection.execute(at, (root, *chunk)))
+        return found - kept
 
     def _root(self, put: Put) -> int:
         name = os.fspath(put.file.root)
@@ -181,14 +185,14 @@ class _Batch:
         return (row[0] if row else 0) + 1
 
     def _write(self, pairs: Sequence[tuple[Put, Kept]], old: dict[int, _Old]) -> None:
-        run = self._connection.executemany
+        to = self._connection
         lost = [(kept.key,) for put, kept in pairs
                 if kept.key in old and not old[kept.key].same_content(put)]
-        run("DELETE FROM hashes WHERE key = ?", lost)
-        run(rows.UPSERT_FILE, (rows.file_row(put, kept) for put, kept in pairs))
-        run(rows.UPSERT_ENTRY, (rows.entry_row(put, kept) for put, kept in pairs))
-        run(rows.UPSERT_DETAILS, (rows.detail_row(put, kept) for put, kept in pairs))
-        run(rows.UPSERT_TEXT, (rows.text_row(put, kept) for put, kept in pairs))
+        to.executemany("DELETE FROM hashes WHERE key = ?", lost)
+        insert(to, rows.UPSERT_FILE, (rows.file_row(put, kept) for put, kept in pairs))
+        insert(to, rows.UPSERT_ENTRY, (rows.entry_row(put, kept) for put, kept in pairs))
+        insert(to, rows.UPSERT_DETAILS, (rows.detail_row(put, kept) for put, kept in pairs))
+        insert(to, rows.UPSERT_TEXT, (rows.text_row(put, kept) for put, kept in pairs))
         labels = Labels(self._connection)
         labels.remove([each.labelled for each in old.values()])
         labels.add([(kept.key, put.facts, put.summary, kept.user) for put, kept in pairs])

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 
 from loradex.catalog.index import schema
+from loradex.catalog.index.bulk import insert
 from loradex.catalog.index.texts import clean, fold
 from loradex.catalog.records import FileFacts, Summary, UserData
 
@@ -23,7 +24,7 @@ class Labels:
     def add(self, rows: Sequence[Labelled]) -> None:
         """Gives rows the labels that follow from what is known of them."""
         add = "INSERT OR IGNORE INTO labelled (label, key) VALUES (?, ?)"
-        self._connection.executemany(add, self._pairs(rows))
+        insert(self._connection, add, self._pairs(rows))
 
     def remove(self, rows: Sequence[Labelled]) -> None:
         """Takes away what `add` gave; an index by key would double the cost of adding."""
