@@ -111,7 +111,7 @@ def test_started_it_follows_files_and_hashes_them_and_ends_cleanly(library, tmp_
         catalog.start()
         catalog.start()  # a second start does nothing twice
         until(lambda: len(ids(catalog)) == 3)
-        assert catalog.watch_status().mode in ("native", "polling")
+        until(lambda: catalog.watch_status().mode in ("native", "polling"))
         write_lora(library / "new.safetensors", fill=b"new")
         until(lambda: "new.safetensors" in ids(catalog))
         until(lambda: catalog.entry("new").tensor_sha256)

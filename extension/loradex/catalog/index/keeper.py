@@ -23,16 +23,26 @@ class Keeper:
         self._tasks = tasks
         self._name = name
         self._due: dict[str, float] = {}
+        self._first: dict[str, float] = {}
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._stopped = False
 
-    def ask(self, task: str, delay_s: float) -> None:
-        """Asks for a task; a request that waits already keeps its time."""
+    def ask(self, task: str, delay_s: float, latest_s: float = 0.0) -> None:
+        """Asks for a task; a request that waits already keeps its time.
+
+        With `latest_s` it is put off instead, until so long after the first request: what costs
+        much waits for the end of a burst.
+        """
+        now = time.monotonic()
         with self._changed:
             if self._stopped:
                 return
-            self._due.setdefault(task, time.monotonic() + delay_s)
+            if latest_s:
+                last = self._first.setdefault(task, now) + latest_s
+                self._due[task] = max(self._due.get(task, 0.0), min(now + delay_s, last))
+            else:
+                self._due.setdefault(task, now + delay_s)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
                 self._thread.start()
@@ -65,6 +75,7 @@ class Keeper:
                 ready = [name for name, due in self._due.items() if due <= now]
                 if ready:
                     del self._due[ready[0]]
+                    self._first.pop(ready[0], None)
                     return ready[0]
                 first = min(self._due.values(), default=None)
                 self._changed.wait(None if first is None else first - now)

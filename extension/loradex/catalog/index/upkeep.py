@@ -22,6 +22,8 @@ _GONE_DAYS = 30
 _DAY_NS = 24 * 3600 * 10**9
 _EXPORT_AFTER_S = 0.8
 _INDEX_AFTER_S = 0.3
+_INDEX_LATEST_S = 10.0
+"""Indexing words costs as much as all else of a new row: not beside a first listing."""
 _WORDS_AT_ONCE = 250
 
 _EXPORT, _INDEX = "export", "index"
@@ -58,7 +60,7 @@ class Upkeep:
         """Goes on with what an earlier process left undone."""
         self._lifetime = lifetime
         if lifetime.read(_has_unindexed):
-            self._keeper.ask(_INDEX, _INDEX_AFTER_S)
+            self._keeper.ask(_INDEX, _INDEX_AFTER_S, _INDEX_LATEST_S)
         if self._file and lifetime.read(_is_unexported):
             self._keeper.ask(_EXPORT, _EXPORT_AFTER_S)
 
@@ -75,7 +77,7 @@ class Upkeep:
 
     def after_changes(self) -> None:
         """Asks for what may follow from a change; what is up to date already costs little."""
-        self._keeper.ask(_INDEX, _INDEX_AFTER_S)
+        self._keeper.ask(_INDEX, _INDEX_AFTER_S, _INDEX_LATEST_S)
         if self._file:
             self._keeper.ask(_EXPORT, _EXPORT_AFTER_S)
 

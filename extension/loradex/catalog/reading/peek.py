@@ -13,7 +13,7 @@ from loradex.files import foreign
 from loradex.files.header import LENGTH_BYTES, MAX_HEADER_BYTES, unreadable
 
 _SAMPLE_BYTES = 4096
-_SAMPLES = 4
+_SAMPLES = 3
 _DIGITS = 32
 _FIRST_BYTES = 1 << 16
 """Read at once: holds the header of a small network."""
