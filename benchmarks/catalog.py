@@ -72,7 +72,9 @@ def read_floor(root: Path, _: Path) -> Numbers:
 
     def read() -> None:
         for path in sorted(root.rglob("*.safetensors")):
-            with path.open("rb") as file:
+            with path.open("rb", buffering=0) as file:
+                if hasattr(os, "posix_fadvise"):  # else the holes behind the header fill the cache
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_RANDOM)
                 json.loads(file.read(int.from_bytes(file.read(8), "little")))
 
     return {"seconds": timed(read)}

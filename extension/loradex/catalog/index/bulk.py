@@ -1,8 +1,7 @@
 """Writes many rows with few statements.
 
 Each step of a statement lets go of Python's interpreter lock, and beside threads that are busy
-reading files it takes up to 5 ms to get it back: row by row, that doubles the time of a first
-listing.
+reading files it can take a whole switch interval to get it back, for every row.
 """
 
 from __future__ import annotations
