@@ -218,7 +218,7 @@ class TestDoctor:
         assert told.code == 0
         found = {row["id"]: row["fault"] for row in told.rows}
         assert found == {
-            GOLD: None, "copies/gold copy.safetensors": None, "sd1/ink.safetensors": None,
+            GOLD: None, "copies/gold copy.safetensors": "duplicate", "sd1/ink.safetensors": None,
             "xl/ink.safetensors": None, "Ünï ✨/夜 [v2] (final).safetensors": None,
             "wrong/model.safetensors": "not-a-lora", "empty.safetensors": "empty",
             "page.safetensors": "html-page", "cut.safetensors": "truncated",
@@ -232,8 +232,8 @@ class TestDoctor:
         out = tell("doctor", library).out
         assert "page.safetensors\n  html-page: It is a web page" in out
         assert "    Download the model itself" in out
-        assert GOLD not in out
-        assert out.splitlines()[-1] == "11 files examined, 6 need a look"
+        assert GOLD not in out.splitlines()
+        assert out.splitlines()[-1] == "11 files examined, 7 need a look"
 
     def test_a_healthy_library_is_said_to_be_one(self, tell: Run) -> None:
         told = tell("doctor", DEMO_LORAS, "--exit-code")
@@ -253,8 +253,7 @@ class TestDoctor:
             "unfinished", "picture", None)
         assert gone["error"]["subject"] == "gone"
 
-    def test_duplicates_are_told_when_hashes_are_known(self, tell: Run, library: Path) -> None:
-        tell("hash", library)
+    def test_duplicates_are_told_with_the_one_to_keep(self, tell: Run, library: Path) -> None:
         rows = {row["id"]: row for row in tell("doctor", library, "--json").rows}
         assert rows["copies/gold copy.safetensors"]["fault"] == "duplicate"
         assert GOLD in rows["copies/gold copy.safetensors"]["message"]

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from loradex.catalog.network_file import NetworkFile
-from loradex.catalog.organising.duplicates import duplicate_notes
+from loradex.catalog.organising.duplicates import duplicate_notes, find_duplicates
 from loradex.catalog.reading.inspect import Inspector, note_of
 from loradex.catalog.records import Entry, FaultNote
 from loradex.errors import LoradexError
 from loradex.files.deep import deep_check
 from loradex.files.faults import FAULTS
+from loradex.files.hashes import hash_file
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def examine(
     entries: Sequence[Entry], *, deep: bool = False
 ) -> Iterator[tuple[Entry, tuple[Finding, ...]]]:
     """Every entry with its findings, the worst first; with `deep` every tensor is read."""
-    doubles = duplicate_notes(entries)
+    doubles = duplicate_notes(_with_suspects_hashed(entries))
     for entry in entries:
         yield entry, _findings(entry, doubles, deep=deep)
 
@@ -38,6 +39,25 @@ def examine_file(
     """The findings of a file that is in no catalog."""
     found = inspector.inspect(file)
     return _findings(Entry(0, file, "present", found.facts, found.summary), {}, deep=deep)
+
+
+def _with_suspects_hashed(entries: Sequence[Entry]) -> Iterator[Entry]:
+    """The entries, those that look alike with their hashes: only these say that files are one.
+
+    Nothing else is read, since files of another size or with other samples differ anyway.
+    """
+    groups = find_duplicates(entries)
+    suspects = {one.key for group in groups if group.kind == "candidates" for one in group.entries}
+    for entry in entries:
+        yield _hashed(entry) if entry.key in suspects and not entry.sha256 else entry
+
+
+def _hashed(entry: Entry) -> Entry:
+    try:
+        found = hash_file(entry.file.path)
+    except LoradexError:
+        return entry  # it changes or cannot be read, which is told elsewhere
+    return replace(entry, sha256=found.sha256, tensor_sha256=found.tensor_sha256)
 
 
 def _findings(
