@@ -114,11 +114,9 @@ def _generate(arguments: argparse.Namespace) -> int:
 
 
 def _print_result(result: GenerationResult, silent: bool) -> None:
-    from standalone.infotext import remarks
-
     shown: list[str] = []
     if not silent:
-        shown = remarks(result.report)  # the report's lines say them too
+        shown = result.report.remarks()  # the report's lines say them too
         for line in result.report.lines():
             print(line)
     for message in result.messages:

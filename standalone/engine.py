@@ -17,7 +17,7 @@ from standalone.checkpoint import load_checkpoint
 from standalone.conditioning import check_clip_skip, encode_prompt, negative_conditioning
 from standalone.device import pick_device
 from standalone.generate import Sampling, decode_latents, sample_latents
-from standalone.infotext import NetworkHashes, Params, describe, network_params, remarks
+from standalone.infotext import NetworkHashes, Params, describe
 from standalone.model import LoadedModel
 from standalone.output import write_numbered, write_png
 from standalone.preview import Previewer
@@ -46,7 +46,7 @@ class LoadedEngine:
         note = check_clip_skip(self._model, request.clip_skip)
         report = self._apply(job, say)
         made_with = self._describe_networks(job, report)
-        messages = [*self._model.notes, *([note] if note else []), *remarks(report)]
+        messages = [*self._model.notes, *([note] if note else []), *report.remarks()]
         say.message("Reading the prompt")
         positive = encode_prompt(self._model, job.prompt, request.clip_skip)
         negative = None
@@ -89,7 +89,7 @@ class LoadedEngine:
             with contextlib.suppress(NetworkError):
                 file = self._manager.resolve(tag.name)
                 paths[file.id] = file.path
-        return network_params(report, {
+        return report.infotext({
             row.id: self._hashes.of(paths[row.id]) for row in report.applied if row.id in paths})
 
     def _make(

@@ -98,6 +98,16 @@ class LoraManager:
             if self._patcher is not None:
                 self._patcher.restore()
 
+    def forget(self) -> None:
+        """Lets the model go as it is: its weights are being thrown away or replaced."""
+        with self._lock:
+            self._patcher = None
+
+    def limit_cache(self, cache_bytes: int) -> None:
+        """How much memory loaded networks may take that are not in use."""
+        with self._lock:
+            self._cache.set_limit(cache_bytes)
+
     def release_spare(self) -> int:
         """Gives back memory that only makes the next apply faster; returns the bytes."""
         with self._lock:
@@ -147,6 +157,10 @@ class _Cache:
         self._held.move_to_end(key)
         self._shrink()
         return network
+
+    def set_limit(self, limit: int) -> None:
+        self._limit = limit
+        self._shrink()
 
     def clear(self) -> None:
         self._held.clear()

@@ -109,7 +109,8 @@ class Patcher:
     def _check(self, entry: StackEntry, strict: bool, force: bool) -> Applied:
         network = entry.network
         row = Applied(
-            network.id, network.name, entry.te_strength, entry.unet_strength, dyn_dim=entry.dyn_dim
+            network.id, network.name, entry.te_strength, entry.unet_strength, dyn_dim=entry.dyn_dim,
+            version=network.stamp[1:],
         )
         try:
             plan = self.plan(network)

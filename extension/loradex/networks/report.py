@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from loradex.prompts.infotext import format_lora_hashes
+
 
 @dataclass(frozen=True)
 class Count:
@@ -31,6 +33,19 @@ class Applied:
     notes: tuple[str, ...] = ()
     skipped: str = ""
     dyn_dim: int | None = None
+    version: tuple[int, ...] = ()
+    """Size and time of the file that was used: the same name with other contents is another."""
+
+    @property
+    def used(self) -> bool:
+        """Whether it made a difference: not skipped, and not at strength 0."""
+        return bool(self.components) and not self.skipped
+
+    @property
+    def share(self) -> str:
+        """`264/264`: modules that found their weight, of all in the components that are on."""
+        counts = self.components.values()
+        return f"{sum(c.matched for c in counts)}/{sum(c.total for c in counts)}"
 
     def line(self) -> str:
         """`NAME  unet 64/64  te 12/12  0.03 s`, or the reason why it was left out."""
@@ -80,3 +95,24 @@ class RunReport:
             "seconds": round(self.seconds, 4),
             "notes": list(self.notes),
         }
+
+    def remarks(self) -> list[str]:
+        """What a user must know even where no report is shown: misses and what was left out."""
+        found: list[str] = []
+        for row in self.applied:
+            if row.skipped:
+                found.append(row.line())
+            found += [f"{row.name}: {note}" for note in row.notes]
+        return found + list(self.notes)
+
+    def infotext(self, hashes: Mapping[str, str]) -> dict[str, str | None]:
+        """What a picture says of its networks: hashes by name, how much was applied, what was not.
+
+        `hashes` are by network id; only networks that made a difference are listed with one.
+        """
+        used = [row for row in self.applied if row.used]
+        told = [f"{row.name} {row.share}" if row.used else row.line()
+                for row in self.applied if row.used or row.skipped]
+        listed = [(row.name, hashes[row.id]) for row in used if row.id in hashes]
+        return {"Lora hashes": format_lora_hashes(listed) or None,
+                "Loradex": ", ".join(told) or None}

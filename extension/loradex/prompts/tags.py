@@ -57,6 +57,16 @@ def extract_tags(prompt: str) -> tuple[str, tuple[LoraTag, ...]]:
     return rest, tags
 
 
+def tag_of_items(items: Sequence[object]) -> LoraTag:
+    """The tag whose parts a WebUI has split at the colons already: name, then values.
+
+    Raises:
+        PromptError: as `extract_tags` does.
+    """
+    body = ":".join(str(item) for item in items)
+    return _read_tag(f"<lora:{body}>", body)
+
+
 def foreign_tags(prompt: str) -> tuple[str, ...]:
     """Tags of kinds that Loradex does not handle, as they stand in the prompt."""
     return tuple(
