@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from loradex.catalog.reading.details import Details, judge
+from loradex.catalog.reading.rows import checkpoint_row, verdict_row
 from loradex.compat.checkpoint import CheckpointFacts, classify_checkpoint
 from loradex.compat.verdict import Verdict
 
@@ -79,30 +79,12 @@ def _judged(
 
 
 def _row(one: Judged, checkpoint: CheckpointFacts) -> dict[str, Any]:
-    entry, verdict = one.details.entry, one.verdict
+    entry = one.details.entry
     return {
         "path": str(entry.file.path), "id": entry.file.id, "name": entry.file.name,
         "family": entry.family or None, "candidates": list(entry.facts.candidates),
-        "verdict": verdict.answer, "confidence": verdict.confidence,
-        "reasons": list(verdict.reasons),
-        "components": {
-            name: {
-                "named": part.named, "shape_ok": part.shape_ok, "missing": part.missing,
-                "total": part.total, "applied": part.applied, "reason": part.reason or None,
-            }
-            for name, part in verdict.components.items()
-        },
+        **verdict_row(one.verdict),
         "checkpoint": checkpoint_row(checkpoint),
-    }
-
-
-def checkpoint_row(checkpoint: CheckpointFacts) -> dict[str, Any]:
-    """What a checkpoint is and why."""
-    return {
-        "path": str(Path(checkpoint.path).absolute()), "name": checkpoint.name,
-        "family": checkpoint.family or None, "variant": checkpoint.variant or None,
-        "prediction_type": checkpoint.prediction_type or None,
-        "confidence": checkpoint.confidence, "evidence": list(checkpoint.evidence),
     }
 
 

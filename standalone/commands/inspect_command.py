@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from loradex.catalog.reading.details import Details
+from loradex.catalog.reading.rows import details_row, family_text
 
 from standalone.arguments import Parser
-from standalone.commands.rows import entry_row, family_text
 from standalone.commands.shared import add_common, add_networks, answer, command_parser
 from standalone.commands.sources import Sources
 from standalone.commands.tables import Column, print_pairs, print_table
@@ -49,24 +49,6 @@ def run(arguments: argparse.Namespace) -> int:
         found = sources.details(arguments.networks)
         _, code = answer(found, arguments.json, row, show)
     return code
-
-
-def details_row(details: Details, *, keys: bool = False) -> dict[str, Any]:
-    """One file with provenance; with `keys` every tensor too."""
-    row = entry_row(details.entry, details.metadata)
-    described = details.described
-    row["fields"] = {
-        field: {"value": one.value, "source": one.source}
-        for field, one in described.values.items()
-    }
-    row["previews"] = list(described.previews)
-    row["unknown_keys"] = list(details.unknown)
-    if keys:
-        row["keys"] = {
-            name: {"dtype": one.dtype, "shape": list(one.shape)}
-            for name, one in details.tensors.items()
-        }
-    return row
 
 
 def _print(details: Details, *, keys: bool) -> None:

@@ -11,12 +11,12 @@ from typing import Any, NamedTuple, get_args
 
 from loradex.catalog.catalog import Catalog
 from loradex.catalog.disk.scan import SUFFIXES
+from loradex.catalog.reading.rows import entry_row, family_text
 from loradex.catalog.records import Entry, Query, Sort, Status
 from loradex.compat.checkpoint import CheckpointFacts, classify_checkpoint
 from loradex.errors import InputError
 
 from standalone.arguments import Parser
-from standalone.commands.rows import entry_row, family_text
 from standalone.commands.shared import (
     Refused,
     add_common,

@@ -8,8 +8,8 @@ from typing import Any
 
 from loradex.catalog.organising.duplicates import Group
 from loradex.catalog.organising.operations import Operation, Step
+from loradex.catalog.reading.rows import time_text
 
-from standalone.commands.rows import time_text
 from standalone.commands.tables import Column, print_table
 from standalone.commands.texts import BOLD, clean, count, paragraph, size_text, styled
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from loradex.catalog.catalog import Catalog
+from loradex.catalog.reading.rows import entry_row, family_text
 from loradex.catalog.records import Change
 
 from standalone.arguments import Parser
-from standalone.commands.rows import entry_row, family_text
 from standalone.commands.shared import (
     add_common,
     command_parser,

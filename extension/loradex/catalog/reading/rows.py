@@ -1,12 +1,16 @@
-"""Entries of the catalog as plain data: the fields that `--json` prints."""
+"""Entries, details and verdicts as plain data: the fields that `--json` and the JSON API give."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
+from loradex.catalog.reading.details import Details
 from loradex.catalog.records import Entry, FileFacts
+from loradex.compat.checkpoint_facts import CheckpointFacts
+from loradex.compat.verdict import Verdict
 
 
 def entry_row(entry: Entry, metadata: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -49,6 +53,49 @@ def facts_row(facts: FileFacts) -> dict[str, Any]:
         "ranks": {str(rank): count for rank, count in facts.ranks.items()},
         "components": {name: {"modules": count} for name, count in facts.components.items()},
         "embeddings": list(facts.embeddings),
+    }
+
+
+def details_row(details: Details, *, keys: bool = False) -> dict[str, Any]:
+    """One file with provenance; with `keys` every tensor too."""
+    row = entry_row(details.entry, details.metadata)
+    described = details.described
+    row["fields"] = {
+        field: {"value": one.value, "source": one.source}
+        for field, one in described.values.items()
+    }
+    row["previews"] = list(described.previews)
+    row["unknown_keys"] = list(details.unknown)
+    if keys:
+        row["keys"] = {
+            name: {"dtype": one.dtype, "shape": list(one.shape)}
+            for name, one in details.tensors.items()
+        }
+    return row
+
+
+def verdict_row(verdict: Verdict) -> dict[str, Any]:
+    """Whether a file fits a checkpoint, why, and the counts behind it."""
+    return {
+        "verdict": verdict.answer, "confidence": verdict.confidence,
+        "reasons": list(verdict.reasons),
+        "components": {
+            name: {
+                "named": part.named, "shape_ok": part.shape_ok, "missing": part.missing,
+                "total": part.total, "applied": part.applied, "reason": part.reason or None,
+            }
+            for name, part in verdict.components.items()
+        },
+    }
+
+
+def checkpoint_row(checkpoint: CheckpointFacts) -> dict[str, Any]:
+    """What a checkpoint is and why."""
+    return {
+        "path": str(Path(checkpoint.path).absolute()), "name": checkpoint.name,
+        "family": checkpoint.family or None, "variant": checkpoint.variant or None,
+        "prediction_type": checkpoint.prediction_type or None,
+        "confidence": checkpoint.confidence, "evidence": list(checkpoint.evidence),
     }
 
 
