@@ -158,7 +158,9 @@ class UNetWalk:
             return
         level = replace(self.level[-1], only_cross=False)
         if attends:
-            self._attention("mid_block.attentions.0", "middle_block.1", level, level.depth[0])
+            # sgm's name for it; in diffusers the middle is as deep as the last level.
+            depth = self.config.get("transformer_depth_middle", level.depth[0])
+            self._attention("mid_block.attentions.0", "middle_block.1", level, depth)
         for i, native in enumerate((0, 2) if attends else (0,)):
             self._resnet(f"mid_block.resnets.{i}", f"middle_block.{native}",
                          level.channels, level.channels)
