@@ -14,6 +14,8 @@ from loradex.keys.sd3 import sd3_architecture
 from loradex.keys.t5 import t5_architecture
 from loradex.keys.unet import unet_architecture
 
+from tests.keys.table_shapes import both, shapes_of
+
 READ = ("UNet2DConditionModel", "SD3Transformer2DModel", "FluxTransformer2DModel",
         "CLIPTextModel", "CLIPTextModelWithProjection", "T5EncoderModel")
 PARTS = {
@@ -22,20 +24,9 @@ PARTS = {
 }
 
 
-def shapes_of(table, tree):
-    return {
-        f"{name}.{module.parameter}" if module.parameter else name: module.weight
-        for name, module in table.modules(tree).items()
-    }
-
-
 def places(table, tree):
     return {(leaf.place(tree).key, leaf.place(tree).rows, leaf.shape, leaf.kind, leaf.bias)
             for leaf in table.leaves}
-
-
-def both(table):
-    return {(leaf.diffusers, leaf.native, leaf.shape, leaf.kind) for leaf in table.leaves}
 
 
 def read_again(table, tree):

@@ -10,6 +10,7 @@ from loradex.compat.admission import Confidence, encoders_of, titles
 from loradex.compat.checkpoint_facts import CheckpointFacts
 from loradex.compat.claims import name_claim
 from loradex.compat.families import Family
+from loradex.compat.live_tables import derived_table
 from loradex.compat.model import describe_model
 from loradex.compat.network import part_name
 from loradex.compat.real_tables import (
@@ -144,12 +145,14 @@ def _unknown(path: Path, header: Header, own: Shapes) -> CheckpointFacts:
     if kind and "checkpoint" not in kind and kind != "unknown kind of file":
         return CheckpointFacts(path, path.stem, not_a_checkpoint=kind,
                                evidence=(f"its tensors are those of a {kind}",))
-    table = generic_table(own, "denoiser")
+    derived = derived_table(own, "denoiser")
+    table = derived[0] if derived else generic_table(own, "denoiser")
     if not table.leaves:
         return CheckpointFacts(path, path.stem, not_a_checkpoint=kind or "unknown kind of file")
-    components = {"transformer": table}
-    title = describe_model(components).title
+    components = {"unet" if table.id == "unet" else "transformer": table}
+    told = "its table is made from its own sizes" if derived else "its own names are all there is"
     return CheckpointFacts(
-        path, path.stem, title=title, confidence="low", components=components,
-        evidence=("no known family has these tensors; its own names are all there is",),
+        path, path.stem, title=str(describe_model(components)),
+        confidence="medium" if derived else "low", components=components,
+        evidence=(f"no known family has these tensors; {told}",),
     )

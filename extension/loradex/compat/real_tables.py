@@ -11,10 +11,10 @@ from loradex.compat.families import FAMILIES, Family
 from loradex.compat.family import Part
 from loradex.keys.architecture import Architecture, Leaf, Region
 from loradex.keys.derive import DERIVATIONS
+from loradex.keys.from_shapes import TREES
 from loradex.keys.targets import Kind, Shape, Tree
 
 Shapes = Mapping[str, Shape]
-TREES: tuple[Tree, ...] = ("native", "diffusers")
 
 
 def _takes_input(module: str) -> bool:
@@ -89,12 +89,9 @@ def under(shapes: Shapes, prefix: str) -> Shapes:
 
 def likest(own: Shapes, component: str = "denoiser") -> list[Likeness]:
     """The families whose main part is most like these tensors, the best ones only."""
-    matrices = _matrices(own)
-    sample = [name.replace(".", "_") for name in list(matrices)[:: max(1, len(matrices) // 12)]]
     found = [
-        alike for one in FAMILIES
-        if one.main == component and _opens(one.parts[0], sample)
-        for alike in _likenesses(one, own, len(matrices))
+        Likeness(one, *alike) for one in FAMILIES if one.main == component
+        for alike in trees_alike(one.parts[0], own)
     ]
     best = max((one.share for one in found), default=0.0)
     ties = [one for one in found if one.share == best]
@@ -112,10 +109,6 @@ def _vectors_alike(one: Likeness, own: Shapes, vectors: int) -> float:
     return 2 * sum(name in own for name in norms) / max(1, len(norms) + vectors)
 
 
-def _matrices(own: Shapes) -> Mapping[str, Shape]:
-    return {name: shape for name, shape in own.items() if len(shape) > 1}
-
-
 def _opens(part: Part, names: Sequence[str]) -> bool:
     """Whether at least half of some names begin as this class's; no table is derived for that."""
     derivation = DERIVATIONS.get(part.class_name)
@@ -124,12 +117,17 @@ def _opens(part: Part, names: Sequence[str]) -> bool:
     return 2 * sum(name.startswith(derivation.openings) for name in names) >= len(names)
 
 
-def _likenesses(one: Family, own: Shapes, matrices: int) -> Iterator[Likeness]:
-    architecture = one.parts[0].table.architecture
+def trees_alike(part: Part, own: Shapes) -> Iterator[tuple[Tree, float, Architecture]]:
+    """How alike the tensors and a part are, in each tree; nothing where they begin otherwise."""
+    matrices = [name for name, shape in own.items() if len(shape) > 1]
+    sample = [name.replace(".", "_") for name in matrices[:: max(1, len(matrices) // 12)]]
+    if not _opens(part, sample):
+        return
+    architecture = part.table.architecture
     for tree in TREES:
         expected = _expected(architecture, tree)
         same = sum(_same(key, own.get(key), shape) for key, shape in expected.items())
-        yield Likeness(one, tree, 2 * same / max(1, len(expected) + matrices), architecture)
+        yield tree, 2 * same / max(1, len(expected) + len(matrices)), architecture
 
 
 def _same(key: str, real: Shape | None, expected: Shape) -> bool:
