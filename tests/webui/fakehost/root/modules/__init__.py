@@ -1,0 +1,1 @@
+"""The WebUI's own package, as extensions import it."""

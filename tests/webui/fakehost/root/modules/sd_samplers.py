@@ -1,0 +1,69 @@
+"""The sampler: a few steps of the UNet with both conditionings, and the refiner's switch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from modules import sd_models, shared
+from modules.script_callbacks import CFGDenoiserParams, cfg_denoiser_callback
+
+
+class CFGDenoiser:
+    """One sampling run."""
+
+    def __init__(self, p: Any, steps: int) -> None:
+        self.p, self.total_steps, self.step = p, steps, 0
+
+    def forward(self, x: Tensor, sigma: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
+        """x: [batch, 4, 2, 2]; cond and uncond: [batch, 16]"""
+        if apply_refiner(self):
+            cond, uncond = self.p.get_conds()
+        params = CFGDenoiserParams(
+            x, None, sigma, self.step, self.total_steps, cond, uncond, self)
+        cfg_denoiser_callback(params)
+        doubled = torch.cat([params.x, params.x])
+        times = sigma.expand(len(doubled))[:, None]
+        found = shared.sd_model.apply_model(
+            doubled, times, torch.cat([params.text_cond, params.text_uncond]))
+        self.step += 1
+        kept, dropped = found.chunk(2)
+        return torch.as_tensor(dropped + (kept - dropped) * self.p.cfg_scale)
+
+
+def apply_refiner(denoiser: CFGDenoiser) -> bool:
+    """Loads the refiner in the middle of sampling, and makes the conditioning anew."""
+    p = denoiser.p
+    info = p.refiner_checkpoint_info
+    if p.refiner_switch_at is not None and (
+            denoiser.step / denoiser.total_steps < p.refiner_switch_at):
+        return False
+    if info is None or shared.sd_model.sd_checkpoint_info.filename == info.filename:
+        return False
+    if p.enable_hr and not _refines_this_pass(p):
+        return False
+    p.extra_generation_params["Refiner"] = info.short_title
+    p.extra_generation_params["Refiner switch at"] = p.refiner_switch_at
+    with sd_models.SkipWritingToConfig():
+        sd_models.reload_model_weights(info=info)
+    p.setup_conds()
+    return True
+
+
+def _refines_this_pass(p: Any) -> bool:
+    wanted = shared.opts.hires_fix_refiner_pass
+    return wanted == "both passes" or (wanted == "second pass") == p.is_hr_pass
+
+
+def sample(p: Any, x: Tensor, cond: Tensor, uncond: Tensor, steps: int) -> Tensor:
+    denoiser = CFGDenoiser(p, steps)
+    shared.state.sampling_steps = steps
+    for step in range(steps):
+        if shared.state.interrupted:
+            break
+        shared.state.sampling_step = step
+        sigma = torch.tensor([1 - step / steps])
+        x = x + 0.1 * torch.sin(denoiser.forward(x, sigma, cond, uncond))
+    return x

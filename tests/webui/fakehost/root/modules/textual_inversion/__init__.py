@@ -1,0 +1,1 @@
+"""Embeddings that stand for words of the prompt."""
