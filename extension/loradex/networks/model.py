@@ -52,7 +52,7 @@ class Place:
 
     @property
     def in_model(self) -> bool:
-        """Whether the model still has this very module there, bare or in a PEFT wrapper."""
+        """Whether the model still has this very module there, bare or in a wrapper."""
         if not self.child:  # a parameter of the root
             return True
         found = self.holder._modules.get(self.child)
@@ -61,10 +61,14 @@ class Place:
 
 @dataclass(eq=False)
 class BoundModel:
-    """Components by name (`unet`, `te` ...); `title` says in words which model it is."""
+    """Components by name (`unet`, `te` ...); `title` says in words which model it is.
+
+    `notes` say what of the model could not be bound, and why.
+    """
 
     components: Mapping[str, BoundComponent]
     title: str = "the loaded model"
+    notes: tuple[str, ...] = ()
     _places: dict[PlaceKey, Place] = field(default_factory=dict, init=False, repr=False)
     _by_parameter: dict[int, Place] = field(default_factory=dict, init=False, repr=False)
 
@@ -176,7 +180,7 @@ def _spellings(path: str) -> Iterator[str]:
 
 
 def _walk(root: nn.Module, path: str) -> tuple[nn.Module, str, nn.Module] | None:
-    """Holder, child name and module; a PEFT wrapper is looked through."""
+    """Holder, child name and module; a wrapper is looked through."""
     holder, child, module = root, "", root
     for name in path.split(".") if path else ():
         found = _bare(module)._modules.get(name)
@@ -186,6 +190,13 @@ def _walk(root: nn.Module, path: str) -> tuple[nn.Module, str, nn.Module] | None
     return holder, child, _bare(module)
 
 
+WRAPPED = frozenset({"base_layer", "wrapped"})
+"""What a wrapper calls the module inside it: PEFT's layers, AUTOMATIC1111's embeddings."""
+
+
 def _bare(module: nn.Module) -> nn.Module:
-    base = module._modules.get("base_layer")
-    return module if base is None else base
+    for name in WRAPPED:
+        inside = module._modules.get(name)
+        if inside is not None:
+            return _bare(inside)
+    return module
