@@ -284,3 +284,16 @@ def test_nothing_of_it_stays(tmp_path: Path) -> None:
     assert sys.path == path
     left = {"modules", "networks", "network", "lora_patches", "own"} & set(sys.modules)
     assert not left
+
+
+def test_our_package_starts_without_the_state_of_earlier_tests(tmp_path: Path) -> None:
+    import loradex.webui
+
+    kept = loradex.webui
+    shim = "import loradex.webui as found; found.mark = 1"
+    for name in "ab":
+        with FakeWebUI(tmp_path / name, [("e", {"scripts/e.py": shim})]):
+            assert sys.modules["loradex.webui"] is loradex.webui is not kept
+            assert loradex.webui.mark == 1
+    assert sys.modules["loradex.webui"] is loradex.webui is kept
+    assert not hasattr(kept, "mark")

@@ -121,9 +121,12 @@ class FakeWebUI:
         if self._kept is None:
             return
         for name in [one for one in sys.modules if one not in self._kept and self._ours(one)]:
-            del sys.modules[name]
-        sys.modules.update({
-            name: one for name, one in self._kept.items() if self._is_fresh(name)})
+            _forget(name)
+        for name in [one for one in self._kept if self._is_fresh(one)]:
+            sys.modules[name] = self._kept[name]
+            parent, _, child = name.rpartition(".")
+            if parent:
+                setattr(sys.modules[parent], child, self._kept[name])
         self._kept = None
         sys.path[:] = self._path
         for (cls, name), function in self._functions.items():
@@ -137,7 +140,7 @@ class FakeWebUI:
         self._functions = {
             (cls, name): cls.__dict__.get(name) for cls in _PATCHED for name in _FIELDS}
         for name in [one for one in sys.modules if self._is_fresh(one)]:
-            del sys.modules[name]
+            _forget(name)
 
     def _is_fresh(self, name: str) -> bool:
         return any(name == one or name.startswith(one + ".") for one in self.fresh)
@@ -216,3 +219,11 @@ class FakeWebUI:
     def weights(self) -> dict[str, torch.Tensor]:
         """A copy of every weight of the model in use, to compare bit by bit."""
         return {name: one.detach().clone() for name, one in self.sd_model.named_parameters()}
+
+
+def _forget(name: str) -> None:
+    """Takes a module out of the table and out of its package, where `from` would find it."""
+    del sys.modules[name]
+    parent, _, child = name.rpartition(".")
+    if parent in sys.modules:
+        vars(sys.modules[parent]).pop(child, None)
