@@ -1,0 +1,24 @@
+"""What the JSON API needs of whoever runs it: a catalog, and what is loaded and applied now."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from loradex.catalog.catalog import Catalog
+from loradex.compat.checkpoint_facts import CheckpointFacts
+
+
+class Service(Protocol):
+    """A host as the API sees it. Every method may be called from any thread."""
+
+    def catalog(self) -> Catalog: ...
+
+    def checkpoint(self) -> CheckpointFacts | None:
+        """The checkpoint that is loaded, or None."""
+
+    def applied(self) -> Mapping[str, Any]:
+        """The last generation's report as plain data; empty before the first one."""
+
+    def engine(self) -> Mapping[str, Any]:
+        """`on` (bool), `reason` (a sentence) and `host` (its name)."""
