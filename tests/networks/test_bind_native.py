@@ -283,3 +283,34 @@ def test_packed_weights_without_their_shape_do_not_stop_the_binding() -> None:
             module.weight = nn.Parameter(
                 torch.zeros(module.weight.numel() // 2, 1, dtype=torch.uint8), requires_grad=False)
     assert bind_native(model, {}).notes
+
+
+class Gguf(nn.Parameter):
+    """A parameter as Forge keeps GGUF: bytes, and the true shape where the bytes' would be."""
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size((16, 8))
+
+
+def test_the_shape_that_a_packed_parameter_tells_is_taken() -> None:
+    root = nn.Module()
+    root.weight = Gguf(torch.zeros(16, 4, dtype=torch.uint8), requires_grad=False)
+    assert shapes_of(root) == {"weight": (16, 8)}
+
+
+def test_modules_of_transformers_and_diffusers_are_bound_in_their_own_tree() -> None:
+    """Some WebUIs hold text encoders, or all of a model, as these libraries' own modules."""
+    pytest.importorskip("diffusers")
+    pytest.importorskip("transformers")
+    from tests.networks.test_bind_diffusers import tiny_text, tiny_unet
+
+    model = bind_native(tiny_unet(), {"te": tiny_text(), "te2": tiny_text(projection=True)})
+    assert not model.notes
+    for name, part in model.components.items():
+        assert part.tree == "diffusers"
+        for path, found in part.architecture.modules(part.tree).items():
+            place = model._place((name, path, found.parameter))
+            assert place is not None, path
+            assert place.parameter is not None
+            assert tuple(place.parameter.shape) == found.weight
