@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from loradex.catalog.reading.peek import digest
+from loradex.catalog.home import folder_of
 
 from standalone.demo import DEMO_LORAS
 from standalone.records import DEMO
@@ -14,7 +14,6 @@ from standalone.records import DEMO
 USUAL = Path("models/Lora")
 """The WebUI's own folder, below the working directory."""
 HOME_VARIABLE = "LORADEX_HOME"
-_DIGITS = 12
 
 
 def lora_roots(checkpoint: str = DEMO, given: Sequence[Path] = ()) -> tuple[Path, ...]:
@@ -36,5 +35,4 @@ def catalog_home(roots: Sequence[Path], given: Path | None = None) -> Path:
         from platformdirs import user_data_path
 
         base = user_data_path("loradex", appauthor=False)
-    names = sorted(os.path.normcase(root.absolute()) for root in roots)
-    return base / f"catalog-{digest(*(os.fsencode(name) for name in names))[:_DIGITS]}"
+    return folder_of(base, roots)

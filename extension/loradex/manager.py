@@ -98,6 +98,11 @@ class LoraManager:
             if self._patcher is not None:
                 self._patcher.restore()
 
+    def release(self) -> None:
+        """Gives the model its own weights back and lets it go; loaded files are kept."""
+        with self._lock:
+            self._let_go()
+
     def forget(self) -> None:
         """Lets the model go as it is: its weights are being thrown away or replaced."""
         with self._lock:
@@ -207,17 +212,20 @@ def _apply(
 def _in_order(
     uses: Sequence[_Use], rows: Mapping[tuple[str, int | None], Applied]
 ) -> list[Applied]:
-    """One row per tag in the prompt's order; tags of one network share the row of their sum."""
+    """One row per tag in the prompt's order, by the name that the tag gives.
+
+    Tags of one network share the row of their sum.
+    """
     from loradex.networks.report import Applied
 
-    found: list[Applied] = []
+    found: dict[object, Applied] = {}
     for use in uses:
         tag = use.tag
         if use.network is None:
             reason = str(use.error)
             row = Applied("", tag.name, tag.te_strength, tag.unet_strength, skipped=reason)
+            found.setdefault((tag.name, reason), row)
         else:
-            row = rows[use.network.id, tag.dyn_dim]
-        if row not in found:
-            found.append(row)
-    return found
+            key = (use.network.id, tag.dyn_dim)
+            found.setdefault(key, replace(rows[key], name=tag.name))
+    return list(found.values())

@@ -26,10 +26,12 @@ from loradex.catalog.reading.peek import digest
 from loradex.catalog.records import Change, Entry, Page, Query
 from loradex.compat.checkpoint import CheckpointFacts
 from loradex.compat.families import FAMILIES
-from loradex.errors import NetworkNotFoundError
+from loradex.errors import AmbiguousNameError, NetworkNotFoundError
 
 DATABASE = "catalog.sqlite"
 JOURNAL = "journal.jsonl"
+SUMMARY_FORMAT = 2
+"""Raised when a summary learns a field, so that all files are read again once."""
 
 
 class Catalog:
@@ -132,18 +134,33 @@ class Catalog:
     def resolve(self, name: str) -> NetworkFile:
         """The file that a name means, looked for on the disk where the list does not have it.
 
+        The name that a file was trained under (`ss_output_name`) means it too, where no file is
+        called so: AUTOMATIC1111's cards write that name by default.
+
         Raises:
             NetworkNotFoundError: no file has that name; the folders were looked through again.
             AmbiguousNameError: several files have it.
         """
         try:
-            found = self.names.resolve(name)
+            found = self.known(name)
             if found.path.exists():
                 return found
         except NetworkNotFoundError:
             pass
         self.refresh()
-        return self.names.resolve(name)
+        return self.known(name)
+
+    def known(self, name: str) -> NetworkFile:
+        """The file that a name means, as far as the list knows; raises as `resolve` does."""
+        try:
+            return self.names.resolve(name)
+        except NetworkNotFoundError:
+            same = self.store.with_alias(name)
+            if not same:
+                raise
+        if len(same) > 1:
+            raise AmbiguousNameError(name, sorted(self.names.short_name(e.file) for e in same))
+        return same[0].file
 
     def entry(self, name: str) -> Entry:
         """The entry that a name means; raises as `resolve` does."""
@@ -196,7 +213,7 @@ class Catalog:
 def _reader() -> str:
     """What the facts depend on beside the files: with other families all are read again."""
     known = ",".join(one.key for one in FAMILIES)
-    return f"{__version__}-{digest(known.encode())[:8]}"
+    return f"{__version__}-{SUMMARY_FORMAT}-{digest(known.encode())[:8]}"
 
 
 def _identity(checkpoint: CheckpointFacts) -> str:

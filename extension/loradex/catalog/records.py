@@ -69,6 +69,8 @@ class Summary:
     notes: str = ""
     preview: str = ""
     """File name beside the model, `metadata` for an embedded cover, or ''."""
+    alias: str = ""
+    """`ss_output_name`: what the file was called when it was trained; prompts may name it so."""
     session: str = ""
     """`ss_session_id`: files of one training run share it."""
     epoch: str = ""

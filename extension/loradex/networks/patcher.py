@@ -110,7 +110,7 @@ class Patcher:
         network = entry.network
         row = Applied(
             network.id, network.name, entry.te_strength, entry.unet_strength, dyn_dim=entry.dyn_dim,
-            version=network.stamp[1:],
+            version=network.stamp[1:], bundled=tuple(network.embeddings),
         )
         try:
             plan = self.plan(network)

@@ -35,6 +35,8 @@ class Applied:
     dyn_dim: int | None = None
     version: tuple[int, ...] = ()
     """Size and time of the file that was used: the same name with other contents is another."""
+    bundled: tuple[str, ...] = ()
+    """Names of the textual inversions that the file brings with it."""
 
     @property
     def used(self) -> bool:

@@ -42,12 +42,14 @@ class Slot:
     _dtype: torch.dtype | None = None
     _parameters: dict[str, Any] = field(default_factory=dict)
     _name: str = ""
+    _inference: bool = False
 
     @classmethod
     def first_touch(cls, place: Place) -> Slot:
         parameter = place.parameter
         slot = cls(place, parameter, None if parameter is None else parameter.data)
         slot._parameters, slot._name = place.module._parameters, place.attribute
+        slot._inference = parameter is not None and parameter.is_inference()
         slot._remember()
         return slot
 
@@ -120,8 +122,7 @@ class Slot:
             self.parameter = nn.Parameter(self.live, requires_grad=False)
             setattr(self.place.module, self.place.attribute, self.parameter)
         elif self.recipe is None:
-            self.parameter.data = self.live
-            self._address = self.live.data_ptr()
+            self._point(self.live)
         if self.base is None:  # a new bias counts the writes to its buffer as its own
             self._remember()
         self.recipe = recipe
@@ -153,10 +154,19 @@ class Slot:
             setattr(self.place.module, self.place.attribute, None)
             self.parameter = None
         else:
-            assert self.parameter is not None
-            self.parameter.data = self.base
-            self._address = self.base.data_ptr()
+            self._point(self.base)
         self.recipe = None
+
+    def _point(self, data: Tensor) -> None:
+        """The parameter holds `data` from now on.
+
+        Forge's parameters are inference tensors that ask for a gradient: assigned outside
+        inference mode they become leaves that no forward can use.
+        """
+        assert self.parameter is not None
+        with torch.inference_mode(self._inference):
+            self.parameter.data = data
+        self._address = data.data_ptr()
 
     def _remember(self) -> None:
         """What the parameter looks like as long as nobody else touches it."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from loradex.catalog.index import hash_rows, queries, rows, user_rows, verdict_rows
+from loradex.catalog.index import hash_rows, lookups, queries, rows, user_rows, verdict_rows
 from loradex.catalog.index.apply import apply_updates
 from loradex.catalog.index.hash_rows import Group, HashProgress
 from loradex.catalog.index.lifetime import Lifetime
@@ -185,6 +185,16 @@ class Store:
             return next(iter(rows.entries_of(connection, keys)), None)
 
         return self._database.read(read)
+
+    def with_alias(self, alias: str) -> tuple[Entry, ...]:
+        """Entries that are there and whose metadata calls them so (`ss_output_name`)."""
+        return self._database.read(
+            lambda c: rows.entries_of(c, lookups.by_alias(c, clean(alias))))
+
+    def with_tensor_hash(self, digits: str) -> tuple[Entry, ...]:
+        """Entries that are there and whose tensor hash begins so, as far as hashed."""
+        return self._database.read(
+            lambda c: rows.entries_of(c, lookups.by_tensor_hash(c, digits)))
 
     # -- what the user says
 

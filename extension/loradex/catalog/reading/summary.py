@@ -25,7 +25,7 @@ def summarise(
         preferred_strength=_value(found, "preferred_strength"),
         base_model=_text(found, "base_model"), tags=_texts(found, "tags"),
         notes=_text(found, "notes"), preview=preview,
-        session=_text(found, "session"), epoch=_text(found, "epoch"),
+        alias=_text(found, "alias"), session=_text(found, "session"), epoch=_text(found, "epoch"),
         problems=found.problems,
         sources={field: one.source for field, one in found.values.items()},
     )

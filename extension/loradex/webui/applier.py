@@ -1,0 +1,190 @@
+"""Puts networks on the model that the WebUI has in memory, whichever that is at the moment.
+
+The stack is applied when the WebUI says which networks a run wants. A model that takes over in the
+middle of a run (a refiner, a checkpoint out of the WebUI's cache) is noticed at a gate: a hook
+before the denoiser and the text encoders compute, which costs a comparison when nothing changed.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from loradex.catalog.folder_networks import NetworkSource
+from loradex.errors import InputError, LoradexError, PatchError
+from loradex.manager import LoraManager
+from loradex.networks.model import BoundModel
+from loradex.networks.report import Applied, RunReport
+from loradex.prompts.tags import LoraTag
+from loradex.webui.hosts.host import Host, HostModel
+from loradex.webui.memory import is_short
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the current run asks for."""
+
+    tags: tuple[LoraTag, ...] = ()
+    strict: bool = False
+    force: bool = False
+
+
+class Applier:
+    """The one user of the engine in a WebUI; safe to call from several threads."""
+
+    def __init__(self, host: Host, source: NetworkSource, cache_bytes: int) -> None:
+        self.host = host
+        self.manager = LoraManager(cache_bytes=cache_bytes, source=source)
+        self._lock = threading.RLock()
+        self._hooks: weakref.WeakKeyDictionary[nn.Module, Any] = weakref.WeakKeyDictionary()
+        self._root: weakref.ref[Any] | None = None
+        self._parts: tuple[int, ...] = ()
+        self._notes: tuple[str, ...] = ()
+        self._wanted = Wanted()
+        self._device = torch.device("cpu")
+        self._fresh = False
+        self._pass_conditioning = False
+        self._stop: LoradexError | None = None
+
+    def bind(self) -> HostModel | None:
+        """The WebUI's model, ready for networks; None where none is in memory.
+
+        Raises:
+            InputError: networks cannot be put on this model, and why.
+        """
+        with self._lock:
+            model = self.host.model()
+            if model is not None and model.obstacle:
+                self._let_go()
+                raise InputError(model.title, model.obstacle, "weights in memory",
+                                 "Switch that off for networks to take effect.")
+            if model is not None and (model.parts != self._parts or not self._alive):
+                self._bind(model)
+            return model
+
+    def use(self, wanted: Wanted) -> RunReport:
+        """Makes the weights what this run wants; only with `strict` a network's failure raises."""
+        with self._lock:
+            self._stop, self._wanted, self._pass_conditioning = None, wanted, False
+            report = self._apply()
+            if not wanted.tags and is_short(self._device):
+                self.manager.release_spare()
+            return report
+
+    def rest(self) -> None:
+        """The checkpoint's own weights for the next text that is encoded, and only for that.
+
+        The WebUI encodes the empty prompt of a model that it has just loaded, also when that
+        happens in the middle of a run.
+        """
+        with self._lock:
+            self.manager.restore()
+            self._fresh, self._pass_conditioning = False, True
+
+    def stop_run(self, error: LoradexError) -> None:
+        """Nothing is computed until the next run begins: whoever tries gets this error."""
+        with self._lock:
+            self.manager.restore()
+            self._stop = error
+
+    def release(self) -> None:
+        """The model's own weights again, and nothing of it is held."""
+        with self._lock:
+            self._let_go()
+
+    def rebind(self) -> None:
+        """A checkpoint was loaded: even the same modules may hold other weights."""
+        with self._lock:
+            self._parts = ()
+
+    def close(self) -> None:
+        """The model is as it was found: weights, hooks and all."""
+        with self._lock:
+            for hook in self._hooks.values():
+                hook.remove()
+            self._hooks.clear()
+            self.manager.close()
+            self._root, self._parts, self._stop = None, (), None
+
+    @property
+    def _alive(self) -> bool:
+        return self._root is not None and self._root() is not None
+
+    def _bind(self, model: HostModel) -> None:
+        from loradex.networks.native import bind_native
+
+        self._let_go()
+        bound = bind_native(model.denoiser, model.encoders, model.title)
+        self.manager.bind(bound)
+        self._notes = _notes_of(bound)
+        self._root = weakref.ref(model.root, self._forget)
+        self._parts, self._fresh = model.parts, False
+        self._device = next(model.denoiser.parameters()).device
+        for gate in model.gates:
+            if gate not in self._hooks:
+                self._hooks[gate] = gate.register_forward_pre_hook(self._at_gate)
+
+    def _let_go(self) -> None:
+        self.manager.release()
+        self._root, self._parts, self._fresh = None, (), False
+
+    def _forget(self, reference: Any) -> None:
+        """The WebUI threw the model away: its weights must not live on in our buffers."""
+        if reference is self._root:
+            self.manager.forget()
+            self._root, self._parts, self._fresh = None, (), False
+
+    def _apply(self) -> RunReport:
+        wanted = self._wanted
+        try:
+            report = self.manager.use(wanted.tags, strict=wanted.strict, force=wanted.force)
+        except PatchError as error:  # every weight was restored
+            if wanted.strict:
+                raise
+            report = RunReport(tuple(_skipped(tag, error) for tag in wanted.tags))
+        self._fresh = True
+        return replace(report, notes=(*report.notes, *self._notes)) if wanted.tags else report
+
+    def _at_gate(self, module: nn.Module, _: Any) -> None:
+        """Before the denoiser or a text encoder computes."""
+        if self._fresh and self._stop is None and id(module) in self._parts:
+            return
+        with self._lock:
+            if self._stop is not None:
+                raise self._stop
+            if self._pass_conditioning:
+                self._pass_conditioning = False
+                if not self._is_denoiser(module):
+                    return
+            model = self.bind()
+            if model is not None and not self._fresh:
+                self.host.forget_conditionings(None)
+                self._apply()
+
+    def _is_denoiser(self, module: nn.Module) -> bool:
+        model = self.host.model()
+        return model is not None and model.denoiser is module
+
+
+def _notes_of(bound: BoundModel) -> tuple[str, ...]:
+    return tuple(getattr(bound, "notes", ()))
+
+
+def _skipped(tag: LoraTag, error: LoradexError) -> Applied:
+    return Applied("", tag.name, tag.te_strength, tag.unet_strength, skipped=str(error))
+
+
+def unreadable(text: str, error: LoradexError) -> Applied:
+    """The row of a tag that could not be read."""
+    return Applied("", text, skipped=str(error))
+
+
+def with_rows(report: RunReport, rows: Sequence[Applied]) -> RunReport:
+    """The report with rows of tags that never got to the engine."""
+    return replace(report, applied=(*report.applied, *rows)) if rows else report

@@ -1,0 +1,51 @@
+"""What Loradex asks of the WebUI around it: folders, options and the login that it was given."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from loradex.catalog.home import folder_of
+
+HOME_VARIABLE = "LORADEX_HOME"
+
+
+def lora_roots() -> tuple[Path, ...]:
+    """The folders in which the WebUI looks for networks, as far as they exist.
+
+    LyCORIS files have a folder of their own in installations that had the LyCORIS extension.
+    """
+    from modules import paths, shared
+
+    usual = str(Path(paths.models_path) / "Lora")
+    named = [getattr(shared.cmd_opts, "lora_dir", None) or usual,
+             getattr(shared.cmd_opts, "lyco_dir_backcompat", None)]
+    named += getattr(shared.cmd_opts, "lora_dirs", None) or []
+    found = dict.fromkeys(Path(one).absolute() for one in named if one)
+    return tuple(one for one in found if one.is_dir()) or (Path(usual),)
+
+
+def data_home(roots: tuple[Path, ...]) -> Path:
+    """Where the index of these folders is kept: beside the user's settings, not in the extension.
+
+    A user who removes the extension keeps stars, tags and notes.
+    """
+    from modules import paths
+
+    given = os.environ.get(HOME_VARIABLE)
+    base = Path(given) if given else Path(paths.data_path) / "loradex"
+    return folder_of(base, roots)
+
+
+def option(name: str, default: Any) -> Any:
+    """A setting's value; the default where the WebUI does not have the setting (yet)."""
+    from modules import shared
+
+    value = getattr(shared.opts, name, default) if name in shared.opts.data_labels else default
+    return default if value is None else value
+
+
+def switch(name: str, default: bool) -> bool:
+    """A setting that is on or off."""
+    return bool(option(name, default))

@@ -1,0 +1,1 @@
+"""Adapters: where each kind of WebUI keeps the model that it computes with."""

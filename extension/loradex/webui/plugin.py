@@ -1,0 +1,56 @@
+"""Loradex in one run of a WebUI's UI: made when its script runs, ended by "Reload UI"."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from loradex.webui.session import Session
+
+
+class Plugin:
+    """Answers the WebUI's callbacks; everything that costs time begins with the first `start`."""
+
+    def __init__(self, extension: Path) -> None:
+        self.extension = extension
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session | None:
+        """What is running, between `start` and `stop`."""
+        return self._session
+
+    def start(self, _: Any, app: Any) -> None:
+        """The WebUI is up: takes the tags over and opens the catalog in the background."""
+        from loradex.webui.hosts.choose import choose_host
+        from loradex.webui.routes import add_routes
+        from loradex.webui.session import Session
+
+        host = choose_host()
+        if host is None:
+            print("Loradex: this WebUI keeps its models in a way that is not known; "  # noqa: T201
+                  "its own LoRA support stays in place.")
+            return
+        if self._session is None:
+            self._session = Session(host)
+        add_routes(app, self)
+        self._session.start()
+
+    def stop(self) -> None:
+        """Everything is as it was found; no thread is left."""
+        session, self._session = self._session, None
+        if session is not None:
+            session.stop()
+
+    def model_loaded(self, _: Any) -> None:
+        """A checkpoint was loaded, maybe into the modules of the one before."""
+        if self._session is not None:
+            self._session.model_loaded()
+
+    def switched(self) -> None:
+        """A setting was changed."""
+        if self._session is not None:
+            self._session.follow_settings()
+
+

@@ -1,0 +1,90 @@
+"""Says what a run's networks did: in the infotext, in the console, as comments, and for the API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from loradex.errors import LoradexError
+from loradex.networks.report import RunReport
+from loradex.webui.environment import switch
+from loradex.webui.hash_source import HashSource
+
+KEY, SECOND_PASS_KEY, HASHES = "Loradex", "Loradex hires", "Lora hashes"
+
+
+class Reporter:
+    """Keeps the last report, and tells each where people and programs look."""
+
+    def __init__(self, hashes: HashSource) -> None:
+        self._hashes = hashes
+        self._last: Mapping[str, Any] = {"applied": [], "notes": [], "seconds": 0.0, "stopped": ""}
+        self._printed: tuple[object, str] = (None, "")
+
+    @property
+    def last(self) -> Mapping[str, Any]:
+        """The report of the last run as the API gives it."""
+        return self._last
+
+    def tell(self, processing: Any, report: RunReport) -> None:
+        """A run begins with these networks on."""
+        self._keep(report.as_dict(), "")
+        if not report.applied:
+            return
+        self._write_infotext(processing, report)
+        for remark in report.remarks():
+            processing.comment(f"Loradex: {remark}")
+        self._print(processing, "; ".join(row.line() for row in report.applied))
+
+    def stopped(self, processing: Any, error: LoradexError) -> None:
+        """A strict run was stopped."""
+        self._keep(RunReport().as_dict(), str(error))
+        _params(processing)[KEY] = f"stopped: {error}"
+        processing.comment(f"Loradex: {error}")
+        self._print(processing, f"stopped: {error}")
+
+    def unserved(self, processing: Any, reason: str, wanted: bool) -> None:
+        """The engine cannot serve the model that is loaded."""
+        self._keep(RunReport(notes=(reason,)).as_dict(), "")
+        if wanted:
+            _params(processing)[KEY] = f"off: {reason}"
+            processing.comment(f"Loradex: {reason}")
+            self._print(processing, reason)
+
+    def _keep(self, report: dict[str, Any], stopped: str) -> None:
+        self._last = {**report, "stopped": stopped, "time": round(time.time(), 3)}
+
+    def _write_infotext(self, processing: Any, report: RunReport) -> None:
+        """The counts, and the hashes as the built-in writes them.
+
+        The second pass of hires fix has a field of its own where it differs; hashes add up.
+        """
+        params = _params(processing)
+        second = bool(getattr(processing, "is_hr_pass", False))
+        fields = report.infotext(self._hashes.of(report))
+        told = fields[KEY]
+        if told and not second:
+            params[KEY] = told
+        elif told and told != params.get(KEY):
+            params[SECOND_PASS_KEY] = told
+        hashes = fields[HASHES]
+        if hashes and switch("lora_add_hashes_to_infotext", True):
+            params[HASHES] = _joined(params.get(HASHES) if second else None, hashes)
+
+    def _print(self, processing: Any, line: str) -> None:
+        """One line for a run, however many batches it has."""
+        if self._printed != (id(processing), line):
+            self._printed = (id(processing), line)
+            print(f"Loradex: {line}")  # noqa: T201 - the WebUI's console is where users look
+
+
+def _params(processing: Any) -> dict[str, Any]:
+    params: dict[str, Any] = processing.extra_generation_params
+    return params
+
+
+def _joined(first: str | None, second: str) -> str:
+    """Two lists of `name: hash`, each pair once."""
+    pairs = dict.fromkeys((first.split(", ") if first else []) + second.split(", "))
+    return ", ".join(pairs)

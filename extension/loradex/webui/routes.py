@@ -1,0 +1,72 @@
+"""The JSON API on the WebUI's own app, behind the WebUI's own login."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from loradex.catalog.catalog import Catalog
+from loradex.compat.checkpoint_facts import CheckpointFacts
+from loradex.errors import InputError, LoradexError
+
+if TYPE_CHECKING:
+    from loradex.webui.plugin import Plugin
+    from loradex.webui.session import Session
+
+
+class WebUiService:
+    """The plugin as the API sees it; between two runs of the UI there is nothing to see."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        self._plugin = plugin
+
+    def catalog(self) -> Catalog:
+        return self._session.catalog.get()
+
+    def checkpoint(self) -> CheckpointFacts | None:
+        return self._session.checkpoint()
+
+    def applied(self) -> Mapping[str, Any]:
+        return self._session.reporter.last
+
+    def engine(self) -> Mapping[str, Any]:
+        return self._session.engine
+
+    @property
+    def _session(self) -> Session:
+        session = self._plugin.session
+        if session is None:
+            raise InputError("Loradex", "it is not running", next_step="Restart the WebUI.")
+        return session
+
+
+def add_routes(app: Any, plugin: Plugin) -> None:
+    """Adds the routes, or says why they stay off: without the login they would be open to all."""
+    from loradex.server.access import Access, login_of
+    from loradex.server.api import make_router
+    from loradex.server.guard import Guard
+    from loradex.server.routing import attach
+
+    try:
+        access = Access(login_of(app), _passwords())
+    except LoradexError as error:
+        print(f"Loradex: {error}")  # noqa: T201
+        return
+    attach(app, make_router(WebUiService(plugin), Guard(_hosts()), access))
+
+
+def _passwords() -> tuple[tuple[str, str], ...]:
+    """Pairs of `--api-auth user:password,user:password`."""
+    from modules import shared
+
+    given = getattr(shared.cmd_opts, "api_auth", None) or ""
+    pairs = (pair.partition(":") for pair in given.split(",") if pair)
+    return tuple((user, password) for user, _, password in pairs)
+
+
+def _hosts() -> tuple[str, ...]:
+    """The names under which the user said that the WebUI is reached."""
+    from modules import shared
+
+    name = getattr(shared.cmd_opts, "server_name", None)
+    return (name,) if name else ()

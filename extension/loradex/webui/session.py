@@ -1,0 +1,119 @@
+"""The parts of Loradex in a running WebUI, put together: catalog, engine, tags, reports."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from loradex.catalog.catalog import Catalog
+from loradex.compat.checkpoint import CheckpointFacts, classify_checkpoint
+from loradex.errors import LoradexError
+from loradex.webui.applier import Applier
+from loradex.webui.builtin import BuiltIn
+from loradex.webui.conditioning import Conditionings
+from loradex.webui.embeddings import Embeddings
+from loradex.webui.environment import data_home, lora_roots, option, switch
+from loradex.webui.extra_network import LoraExtraNetwork
+from loradex.webui.fallback import BuiltInFallback
+from loradex.webui.hash_source import HashSource
+from loradex.webui.hosts.host import Host
+from loradex.webui.live_catalog import LiveCatalog
+from loradex.webui.reporting import Reporter
+from loradex.webui.settings import CACHE_MB, ENGINE, MEGABYTE, UNDO_BUILTIN, WATCH
+from loradex.webui.takeover import TagOwner
+
+
+class Session:
+    """From the WebUI's start to its end or reload."""
+
+    def __init__(self, host: Host) -> None:
+        self.host = host
+        self.catalog = LiveCatalog(_places, watch=switch(WATCH.key, True))
+        self.applier = Applier(host, self.catalog, _cache_bytes())
+        self.reporter = Reporter(HashSource(self.catalog))
+        self._embeddings = Embeddings()
+        self._fallback = BuiltInFallback(host, BuiltIn())
+        handler = LoraExtraNetwork(
+            self.applier, self._embeddings, Conditionings(host), self.reporter, self._fallback)
+        self._owner = TagOwner(handler)
+        self._fallback.connect(self._owner)
+        self._lock = threading.RLock()
+        self._facts: tuple[Path, int, CheckpointFacts | None] | None = None
+
+    def start(self) -> None:
+        self.catalog.start()
+        self.follow_settings()
+
+    def stop(self) -> None:
+        self._give_back()
+        self.applier.close()
+        self.catalog.close()
+
+    def follow_settings(self) -> None:
+        """Takes the tags over or gives them back, as the settings say now."""
+        with self._lock:
+            self.applier.manager.limit_cache(_cache_bytes())
+            self._fallback.undo_patches = switch(UNDO_BUILTIN.key, True)
+            if not switch(ENGINE.key, True):
+                self._give_back()
+                return
+            if not self._fallback.undo_patches:
+                self._fallback.awake()
+            self._owner.take()
+            self._fallback.asleep()
+
+    def model_loaded(self) -> None:
+        self.applier.rebind()
+
+    @property
+    def engine(self) -> Mapping[str, Any]:
+        """Whether the engine has the tags, and if not, why."""
+        if not switch(ENGINE.key, True):
+            reason = "it is switched off in the settings"
+        elif not self._owner.owns:
+            reason = "another extension has taken the <lora:> tag"
+        else:
+            reason = self._fallback.reason
+        return {"on": not reason, "reason": reason, "host": self.host.name}
+
+    def checkpoint(self) -> CheckpointFacts | None:
+        """What the header of the loaded checkpoint says; None where no file is loaded."""
+        model = self.host.model()
+        if model is None or model.path is None:
+            return None
+        try:
+            stamp = model.path.stat().st_mtime_ns
+        except OSError:
+            return None
+        with self._lock:
+            if self._facts is None or self._facts[:2] != (model.path, stamp):
+                self._facts = (model.path, stamp, _classified(model.path))
+            return self._facts[2]
+
+    def opened_catalog(self) -> Catalog:
+        return self.catalog.get()
+
+    def _give_back(self) -> None:
+        if self._owner.owns:
+            self._embeddings.take_back()
+            self.applier.release()
+            self._owner.give_back()
+        self._fallback.awake()
+
+
+def _classified(path: Path) -> CheckpointFacts | None:
+    try:
+        return classify_checkpoint(path)
+    except LoradexError:
+        return None
+
+
+def _cache_bytes() -> int:
+    return int(option(CACHE_MB.key, CACHE_MB.default)) * MEGABYTE
+
+
+def _places() -> tuple[tuple[Path, ...], Path]:
+    roots = lora_roots()
+    return roots, data_home(roots)

@@ -1,0 +1,3 @@
+from typing import Any
+
+def load_models_gpu(models: list[Any]) -> None: ...

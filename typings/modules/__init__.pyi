@@ -1,0 +1,1 @@
+"""What Loradex calls of a WebUI's `modules` package, and nothing else."""

@@ -1,0 +1,2 @@
+models_path: str
+data_path: str

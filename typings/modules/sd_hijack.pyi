@@ -1,0 +1,3 @@
+from typing import Any
+
+model_hijack: Any

@@ -1,0 +1,3 @@
+from typing import Any
+
+def create_embedding_from_data(data: dict[str, Any], name: str, filename: str = ...) -> Any: ...
