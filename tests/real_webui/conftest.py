@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ def shared_host(
     data.prepare()
     with start(installation, models, data) as host:
         yield host
+        ours = re.findall(r'.*File ".*[/\\]extension[/\\]loradex[/\\].*', host.log())
+        assert not ours, f"tracebacks in {host.log_path}: {ours[:5]}"
 
 
 @pytest.fixture
