@@ -10,8 +10,11 @@ from typing import Any
 
 from loradex.errors import InputError
 
+from standalone.sigmas import Walking
+
 AUTOMATIC = "Automatic"
 
+# How the schedulers that do not walk (see `Sampler.walk`) come near a schedule by themselves.
 SCHEDULES: Mapping[str, Mapping[str, Any]] = {
     "Uniform": {"timestep_spacing": "linspace"},
     "Karras": {"timestep_spacing": "linspace", "use_karras_sigmas": True},
@@ -22,14 +25,14 @@ SCHEDULES: Mapping[str, Mapping[str, Any]] = {
     "Simple": {"timestep_spacing": "trailing"},
 }
 _SIGMAS = tuple(SCHEDULES)
-_SPACINGS = ("Uniform", "SGM Uniform", "Simple")
 
 
 @dataclass(frozen=True)
 class Sampler:
     """One sampler: the scheduler class, its settings, the schedules it can follow.
 
-    `default` is what "Automatic" means for it in AUTOMATIC1111 1.10.
+    `default` is what "Automatic" means for it in AUTOMATIC1111 1.10. `walk` sets the attributes of
+    `Walking` where the scheduler can be led down the WebUI's own noise levels.
     """
 
     name: str
@@ -37,22 +40,27 @@ class Sampler:
     default: str = "Uniform"
     schedules: tuple[str, ...] = _SIGMAS
     options: Mapping[str, Any] = field(default_factory=dict)
+    walk: Mapping[str, Any] | None = None
 
 
 _MULTISTEP = "DPMSolverMultistepScheduler"
 _SDE = {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}
+_PLAIN: Mapping[str, Any] = {}
+_UNIT = {"unit_variance": True}
 # The WebUI's DDIM and PLMS walk arange(0, 1000, 1000 // steps) + 1 from the top.
 _LEADING = {"timestep_spacing": "leading", "steps_offset": 1, "set_alpha_to_one": False}
 
 _TABLE = (
-    Sampler("DPM++ 2M", _MULTISTEP, "Karras", options={"algorithm_type": "dpmsolver++"}),
-    Sampler("DPM++ 2M SDE", _MULTISTEP, "Exponential", options=_SDE),
+    Sampler("DPM++ 2M", _MULTISTEP, "Karras", options={"algorithm_type": "dpmsolver++"},
+            walk=_UNIT),
+    Sampler("DPM++ 2M SDE", _MULTISTEP, "Exponential", options=_SDE, walk=_UNIT),
     Sampler("DPM++ 2M SDE Heun", _MULTISTEP, "Exponential",
-            options={**_SDE, "solver_type": "heun"}),
-    Sampler("DPM++ 3M SDE", _MULTISTEP, "Exponential", options={**_SDE, "solver_order": 3}),
-    Sampler("Euler a", "EulerAncestralDiscreteScheduler", schedules=_SPACINGS),
-    Sampler("Euler", "EulerDiscreteScheduler"),
-    Sampler("Heun", "HeunDiscreteScheduler"),
+            options={**_SDE, "solver_type": "heun"}, walk=_UNIT),
+    Sampler("DPM++ 3M SDE", _MULTISTEP, "Exponential", options={**_SDE, "solver_order": 3},
+            walk={**_UNIT, "drop_last": True}),
+    Sampler("Euler a", "EulerAncestralDiscreteScheduler", walk=_PLAIN),
+    Sampler("Euler", "EulerDiscreteScheduler", walk=_PLAIN),
+    Sampler("Heun", "HeunDiscreteScheduler", walk={"repeats": 2}),
     Sampler("DPM2", "KDPM2DiscreteScheduler", "Karras"),
     Sampler("DPM2 a", "KDPM2AncestralDiscreteScheduler", "Karras"),
     Sampler("DDIM", "DDIMScheduler", schedules=("Uniform",),
@@ -141,13 +149,16 @@ def make_scheduler(name: str, schedule: str, config: Mapping[str, Any], steps: i
     cls = getattr(diffusers, sampler.scheduler)
     accepted = inspect.signature(cls.__init__).parameters
     options = {key: config[key] for key in _NOISE_FACTS if config.get(key) is not None}
-    options |= {key: value for key, value in SCHEDULES[chosen].items() if key in accepted}
+    if sampler.walk is None:
+        options |= {key: value for key, value in SCHEDULES[chosen].items() if key in accepted}
     options |= {key: value for key, value in sampler.options.items() if key in accepted}
     if config.get("rescale_betas_zero_snr"):
         options["rescale_betas_zero_snr"] = _zero_snr(sampler, "rescale_betas_zero_snr" in accepted)
     if sampler.name == "LCM":
         # Fewer than the steps that are asked for would be an error inside the scheduler.
         options["original_inference_steps"] = max(50, steps)
+    if sampler.walk is not None:
+        cls = type(sampler.scheduler, (Walking, cls), {"schedule": chosen, **sampler.walk})
     return cls(**options)
 
 

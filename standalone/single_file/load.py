@@ -15,7 +15,12 @@ from standalone.device import pick_dtype, vae_dtype
 from standalone.model import LoadedModel, TextEncoder
 from standalone.single_file.convert import Tensors, build, native_keys, state_dict
 from standalone.single_file.facts import UNET, VAE, Facts, TextFacts, read_facts
-from standalone.single_file.prediction import NORM_BIAS, scheduler_config
+from standalone.single_file.prediction import (
+    ALPHAS,
+    NORM_BIAS,
+    scheduler_config,
+    stored_noise,
+)
 from standalone.single_file.vae_table import vae_leaves
 from standalone.tokenizer import END, clip_tokenizer
 
@@ -41,6 +46,8 @@ def load_single_file(
     tensors = read_tensors(path, _wanted(facts) & header.tensors.keys())
     scheduler = scheduler_config(
         path, facts.family, header.tensors.keys(), header.metadata, lambda: _spread(tensors))
+    if facts.family != "sdxl":  # the WebUI computes SDXL's and ignores the file
+        scheduler |= stored_noise(tensors.get(ALPHAS))
     side = {"sample_size": 96} if _is_sd2_v(facts, scheduler) else {}
     return LoadedModel(
         checkpoint, path.stem, facts.family,
@@ -68,7 +75,7 @@ def _spread(tensors: Tensors) -> float:
 def _wanted(facts: Facts) -> set[str]:
     """The keys of the file that the model is made of: not the EMA copy, not the optimizer."""
     keys = native_keys(unet_architecture(facts.unet).leaves, UNET)
-    keys |= native_keys(vae_leaves(facts.vae), VAE)
+    keys |= native_keys(vae_leaves(facts.vae), VAE) | {ALPHAS}
     for text in facts.text:
         keys |= native_keys(_text_leaves(text), text.prefix)
     return keys

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loradex.errors import FileError
+
+if TYPE_CHECKING:
+    import torch
 
 # All three families were trained on this schedule (their own configurations).
 NOISE: Mapping[str, Any] = {
@@ -15,6 +18,7 @@ NOISE: Mapping[str, Any] = {
     "beta_schedule": "scaled_linear",
 }
 NORM_BIAS = "model.diffusion_model.output_blocks.11.1.transformer_blocks.0.norm1.bias"
+ALPHAS = "alphas_cumprod"
 _V_SPREAD = 0.09
 """SD 2's two trainings differ here: the v models' biases spread wider (the rule that ComfyUI uses,
 comfy/supported_models.py, SD20.model_type)."""
@@ -42,6 +46,24 @@ def scheduler_config(
         kind = "v_prediction" if wide else "epsilon"
     config = {**NOISE, "prediction_type": kind}
     return {**config, "rescale_betas_zero_snr": True} if "ztsnr" in names else config
+
+
+def stored_noise(alphas: torch.Tensor | None) -> dict[str, Any]:
+    """The noise schedule as the file's own buffer has it; {} where there is none to go by.
+
+    alphas: [timesteps]. The WebUI loads the buffer over the computed one (its sd_models.py keeps it
+    out of every conversion). A checkpoint saved in half precision has rounded values there: every
+    Karras schedule then ends at a sigma of 0.0313, not 0.0292. A buffer that is no falling row
+    between 0 and 1, such as one that went through bfloat16, is left alone.
+    """
+    import torch
+
+    if alphas is None or alphas.shape != (NOISE["num_train_timesteps"],):
+        return {}
+    exact = torch.cat([torch.ones(1), alphas]).double()
+    betas = 1 - exact[1:] / exact[:-1]
+    usable = bool(torch.isfinite(exact).all()) and bool(((betas > 0) & (betas < 1)).all())
+    return {"trained_betas": betas.tolist()} if usable else {}
 
 
 def _from_yaml(path: Path) -> str:

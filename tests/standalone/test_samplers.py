@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any
 
 import pytest
@@ -144,8 +145,7 @@ def test_dpm_2m_equals_the_formula(schedule: str) -> None:
     torch = pytest.importorskip("torch")
     ours, scheduler = _run("DPM++ 2M", schedule, _denoise)
     sigmas = scheduler.sigmas.double()
-    # The scheduler keeps x at unit variance, the formula has it at 1 + sigma^2.
-    x = _noise(torch.Generator().manual_seed(3)) * (sigmas[0]**2 + 1).sqrt()
+    x = _noise(torch.Generator().manual_seed(3)) * sigmas[0]
     before, last_h = None, None
     for sigma, following in itertools.pairwise(sigmas):
         denoised = _denoise(x, sigma)
@@ -155,7 +155,7 @@ def test_dpm_2m_equals_the_formula(schedule: str) -> None:
             blend = denoised + (denoised - before) * h / (2 * last_h)
         x = following / sigma * x - torch.expm1(-h) * blend
         before, last_h = denoised, h
-    assert (ours - x).abs().max() < 2e-2
+    assert (ours - x).abs().max() < 2e-3
 
 
 @pytest.mark.torch
@@ -167,6 +167,83 @@ def test_the_karras_schedule_runs_from_the_largest_to_the_smallest_sigma_of_trai
         assert float(scheduler.sigmas[0]) == pytest.approx(14.6146, rel=1e-4)
         assert float(scheduler.sigmas[-2]) == pytest.approx(0.0292, rel=1e-2)
         assert float(scheduler.sigmas[-1]) == 0
+
+
+WALKING = ("Euler", "Euler a", "Heun", "DPM++ 2M", "DPM++ 2M SDE", "DPM++ 2M SDE Heun",
+           "DPM++ 3M SDE")
+
+
+def _worked_out(schedule: str, steps: int) -> list[float]:
+    """The WebUI's noise levels in plain Python, from the formulas of its modules/sd_schedulers.py
+    and of k-diffusion (external.py, sampling.py)."""
+    product, logs = 1.0, []
+    for number in range(1000):
+        root = 0.00085**0.5 + (0.012**0.5 - 0.00085**0.5) * number / 999
+        product *= 1 - root**2
+        logs.append(math.log((1 - product) / product) / 2)
+
+    def sigma(t: float) -> float:
+        low, high = math.floor(t), math.ceil(t)
+        return math.exp(logs[low] * (1 - t + low) + logs[high] * (t - low))
+
+    least, most = sigma(0), sigma(999)
+    ramp = [number / (steps - 1) for number in range(steps)]
+    return {
+        "Uniform": [sigma(999 * (1 - r)) for r in ramp],
+        "Karras": [(most**(1 / 7) + r * (least**(1 / 7) - most**(1 / 7)))**7 for r in ramp],
+        "Exponential": [most * (least / most)**r for r in ramp],
+        "SGM Uniform": [sigma(999 * (1 - number / steps)) for number in range(steps)],
+        "Simple": [sigma(999 - int(number * 1000 / steps)) for number in range(steps)],
+    }[schedule]
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("schedule", SCHEDULE_NAMES[1:])
+@pytest.mark.parametrize("name", WALKING)
+def test_the_noise_levels_are_the_webuis(name: str, schedule: str) -> None:
+    pytest.importorskip("torch")
+    scheduler = make_scheduler(name, schedule, NOISE)
+    scheduler.set_timesteps(7)
+    levels = list(dict.fromkeys(scheduler.sigmas.tolist()))  # Heun has most of them twice
+    expected = _worked_out(schedule, 7)
+    if name == "DPM++ 3M SDE":  # its option discard_next_to_last_sigma
+        expected = _worked_out(schedule, 8)[:-1]
+    assert levels == pytest.approx([*expected, 0.0], rel=1e-4)
+
+
+@pytest.mark.torch
+def test_the_unet_is_told_timesteps_with_fractions() -> None:
+    """AUTOMATIC1111 rounds them only with "Enable quantization in K samplers"."""
+    pytest.importorskip("torch")
+    for name in ("Euler", "Euler a", "DPM++ 2M"):
+        scheduler = make_scheduler(name, "Uniform", NOISE)
+        scheduler.set_timesteps(5)
+        assert scheduler.timesteps.tolist() == pytest.approx([999, 749.25, 499.5, 249.75, 0])
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("name", WALKING)
+def test_the_first_latents_are_the_noise_times_the_first_sigma(name: str) -> None:
+    """AUTOMATIC1111 without "SGM noise multiplier"; some schedulers hold x / (1 + sigma^2)^0.5."""
+    pytest.importorskip("torch")
+    scheduler = make_scheduler(name, "Karras", NOISE)
+    scheduler.set_timesteps(5)
+    sigma = float(scheduler.sigmas[0])
+    scale = (1 + sigma**2)**0.5 if name.startswith("DPM++") else 1
+    assert float(scheduler.init_noise_sigma) * scale == pytest.approx(sigma, rel=1e-6)
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("steps", [1, 2, 150])
+@pytest.mark.parametrize("schedule", SCHEDULE_NAMES[1:])
+def test_any_number_of_steps_can_be_walked(schedule: str, steps: int) -> None:
+    torch = pytest.importorskip("torch")
+    for name in ("Euler", "DPM++ 3M SDE"):
+        scheduler = make_scheduler(name, schedule, NOISE)
+        scheduler.set_timesteps(steps)
+        assert scheduler.sigmas.shape == (steps + 1,)
+        assert (scheduler.sigmas.diff() < 0).all()
+        assert torch.isfinite(scheduler.timesteps).all()
 
 
 @pytest.mark.torch

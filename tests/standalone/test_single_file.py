@@ -15,7 +15,12 @@ from safetensors.torch import load_file, save_file  # noqa: E402
 
 from standalone.checkpoint import load_checkpoint  # noqa: E402
 from standalone.single_file.facts import read_facts  # noqa: E402
-from standalone.single_file.prediction import NORM_BIAS, scheduler_config  # noqa: E402
+from standalone.single_file.prediction import (  # noqa: E402
+    NOISE,
+    NORM_BIAS,
+    scheduler_config,
+    stored_noise,
+)
 from standalone.single_file.unet_config import unet_config  # noqa: E402
 from tests.standalone.ldm import FAMILIES, make_models, native_weights, unet_options  # noqa: E402
 
@@ -241,6 +246,36 @@ def test_the_prediction_type_comes_from_the_most_trusted_source(tmp_path: Path) 
     assert marked["rescale_betas_zero_snr"] is True
     path.with_suffix(".yaml").write_text('model:\n  params:\n    parameterization: "v"\n')
     assert _scheduler(path, "sd1", **eps)["prediction_type"] == "v_prediction"
+
+
+def _alphas() -> Any:
+    """Stable Diffusion's own schedule: [1000]."""
+    roots = torch.linspace(NOISE["beta_start"]**0.5, NOISE["beta_end"]**0.5, 1000).double()
+    return (1 - roots**2).cumprod(0)
+
+
+def test_the_files_own_noise_schedule_is_used_as_the_webui_does(
+    ldm_folder: Path, tmp_path: Path
+) -> None:
+    from standalone.samplers import make_scheduler
+
+    rounded = _alphas().half()
+    state = load_file(ldm_folder / "sd1.safetensors")
+    save_file({**state, "alphas_cumprod": rounded}, tmp_path / "half.safetensors")
+    model = load_checkpoint(str(tmp_path / "half.safetensors"), CPU)
+    scheduler = make_scheduler("Euler", "Karras", model.scheduler)
+    torch.testing.assert_close(scheduler.alphas_cumprod, rounded.float(), rtol=0, atol=1e-6)
+    scheduler.set_timesteps(4)
+    # The half nearest to 1 - 0.00085 is 0.9990234375 = 1023 / 1024; 1 / 1023 is sigma squared.
+    assert float(scheduler.sigmas[-2]) == pytest.approx(1023**-0.5, rel=1e-3)
+
+
+def test_a_noise_schedule_that_cannot_be_one_is_left_alone() -> None:
+    assert stored_noise(_alphas())["trained_betas"][0] == pytest.approx(0.00085)
+    assert stored_noise(None) == {}
+    assert stored_noise(torch.zeros(1000)) == {}
+    assert stored_noise(_alphas()[:500]) == {}
+    assert stored_noise(_alphas().bfloat16()) == {}  # starts with a whole 1
 
 
 def test_an_edm_model_is_refused(tmp_path: Path) -> None:
