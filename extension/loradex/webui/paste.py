@@ -10,29 +10,20 @@ from loradex.prompts.infotext import parse_lora_hashes
 
 if TYPE_CHECKING:
     from loradex.catalog.catalog import Catalog
-    from loradex.webui.plugin import Plugin
 
 _TAG_NAME = re.compile(r"(<(?:lora|lyco):)([^:>]+)", re.IGNORECASE)
 
 
-class Paste:
-    """The callback for pasted infotexts."""
+def replace_names(catalog: Catalog | None, params: dict[str, str]) -> None:
+    """Names in the prompt become those of the files with the same weights.
 
-    def __init__(self, plugin: Plugin) -> None:
-        self._plugin = plugin
-
-    def replace_names(self, _: str, params: dict[str, str]) -> None:
-        """Names in the prompt become those of the files with the same weights.
-
-        A name that means the right file already stays as it is, and so does one whose hash
-        nobody here has.
-        """
-        hashes = parse_lora_hashes(params.get("Lora hashes", ""))
-        session = self._plugin.session
-        catalog = None if session is None else session.catalog.opened
-        if hashes and catalog is not None and "Prompt" in params:
-            params["Prompt"] = _TAG_NAME.sub(
-                lambda match: match[1] + _local_name(catalog, match[2], hashes), params["Prompt"])
+    A name that means the right file already stays as it is, and so does one whose hash nobody
+    here has.
+    """
+    hashes = parse_lora_hashes(params.get("Lora hashes", ""))
+    if hashes and catalog is not None and "Prompt" in params:
+        params["Prompt"] = _TAG_NAME.sub(
+            lambda match: match[1] + _local_name(catalog, match[2], hashes), params["Prompt"])
 
 
 def _local_name(catalog: Catalog, name: str, hashes: dict[str, str]) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from loradex.webui.session import Session
+
+
+_PARTS = ("loradex.webui.session", "loradex.webui.routes", "loradex.server.api",
+          "loradex.webui.hosts.choose", "loradex.networks.native", "loradex.networks.patcher")
 
 
 class Plugin:
@@ -15,6 +21,11 @@ class Plugin:
     def __init__(self, extension: Path) -> None:
         self.extension = extension
         self._session: Session | None = None
+        self._imports = threading.Thread(target=_import_parts, name="loradex-imports", daemon=True)
+
+    def prepare(self) -> None:
+        """Imports what `start` needs while the WebUI goes on with its own start (0.3 s)."""
+        self._imports.start()
 
     @property
     def session(self) -> Session | None:
@@ -23,6 +34,7 @@ class Plugin:
 
     def start(self, _: Any, app: Any) -> None:
         """The WebUI is up: takes the tags over and opens the catalog in the background."""
+        self._imports.join()
         from loradex.webui.hosts.choose import choose_host
         from loradex.webui.routes import add_routes
         from loradex.webui.session import Session
@@ -39,6 +51,7 @@ class Plugin:
 
     def stop(self) -> None:
         """Everything is as it was found; no thread is left."""
+        self._imports.join()
         session, self._session = self._session, None
         if session is not None:
             session.stop()
@@ -54,3 +67,6 @@ class Plugin:
             self._session.follow_settings()
 
 
+def _import_parts() -> None:
+    for name in _PARTS:
+        importlib.import_module(name)

@@ -21,7 +21,9 @@ def register_plugin(extension: Path) -> None:
     if _is_registered():
         print(f"Loradex: installed twice; the copy in {extension} is not used.")  # noqa: T201
         return
-    _add_callbacks(Plugin(extension))
+    plugin = Plugin(extension)
+    _add_callbacks(plugin)
+    plugin.prepare()
 
 
 def _is_registered() -> bool:
@@ -37,18 +39,33 @@ def _is_registered() -> bool:
 def _add_callbacks(plugin: Plugin) -> None:
     from modules import script_callbacks
 
-    from loradex.webui.paste import Paste
-    from loradex.webui.settings import add_settings
-    from loradex.webui.tab import make_tab
-
     # Functions of our own modules, so that `_is_registered` knows them again.
     callbacks: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
-        (script_callbacks.on_ui_settings, lambda: add_settings(plugin)),
-        (script_callbacks.on_ui_tabs, lambda: make_tab(plugin)),
+        (script_callbacks.on_ui_settings, lambda: _settings(plugin)),
+        (script_callbacks.on_ui_tabs, lambda: _tab(plugin)),
         (script_callbacks.on_app_started, plugin.start),
         (script_callbacks.on_model_loaded, plugin.model_loaded),
-        (script_callbacks.on_infotext_pasted, Paste(plugin).replace_names),
+        (script_callbacks.on_infotext_pasted, lambda _, params: _paste(plugin, params)),
         (script_callbacks.on_script_unloaded, plugin.stop),
     )
     for add, callback in callbacks:
         add(callback)
+
+
+def _settings(plugin: Plugin) -> None:
+    from loradex.webui.settings import add_settings
+
+    add_settings(plugin)
+
+
+def _tab(plugin: Plugin) -> list[tuple[Any, str, str]]:
+    from loradex.webui.tab import make_tab
+
+    return make_tab(plugin)
+
+
+def _paste(plugin: Plugin, params: dict[str, str]) -> None:
+    from loradex.webui.paste import replace_names
+
+    if plugin.session is not None:
+        replace_names(plugin.session.catalog.opened, params)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from loradex.catalog.records import Page, Query, Status
-from loradex.compat.families import FAMILIES
 from loradex.errors import LoradexError
-from loradex.webui import tab_html
 
 if TYPE_CHECKING:
     from loradex.webui.plugin import Plugin
     from loradex.webui.session import Session
 
 PAGE = 50
+WAITING = '<p class="loradex-note">The list comes when this tab is opened.</p>'
 ALL = "all"
 FITS = {ALL: (), "fits": ("fits",), "fits in part": ("partly",), "no effect": ("no_effect",),
         "unknown": ("unknown",), "broken": ("broken",)}
@@ -42,9 +41,7 @@ class LoraTab:
         with gr.Row():
             text = gr.Textbox(label="Search", placeholder="name, trigger word, tag or folder",
                               elem_id="loradex_search")
-            families = sorted({one.id for one in FAMILIES})
-            family = gr.Dropdown([ALL, *families], value=ALL, label="Base model",
-                                 elem_id="loradex_family")
+            family = gr.Dropdown([ALL], value=ALL, label="Base model", elem_id="loradex_family")
             fits = gr.Dropdown(list(FITS), value=ALL, label="With the loaded checkpoint",
                                elem_id="loradex_fits")
             faulty = gr.Checkbox(label="With a fault only", elem_id="loradex_faulty")
@@ -53,12 +50,25 @@ class LoraTab:
             refresh = gr.Button("Refresh", elem_id="loradex_refresh")
         # Filled when the tab is first opened (javascript/loradex.js): nothing is listed while the
         # page loads.
-        listing = gr.HTML(tab_html.WAITING, elem_id="loradex_list")
+        listing = gr.HTML(WAITING, elem_id="loradex_list")
         filters = [text, family, fits, faulty]
         for one in filters:
             one.change(self.first_page, filters, [listing, page])
         page.change(self.show, [*filters, page], listing)
-        refresh.click(self.show, [*filters, page], listing)
+        refresh.click(self.refresh, [*filters, page], [listing, family])
+
+    def refresh(
+        self, text: str, family: str, fits: str, faulty: bool, page: float | None
+    ) -> tuple[str, Any]:
+        """The list, and the base models that there are networks for."""
+        import gradio as gr
+
+        session = self._plugin.session
+        found: list[str] = []
+        if session is not None and session.catalog.opened is not None:
+            found = sorted(session.catalog.opened.store.facets(Query())["family"])
+        choices = gr.update(choices=[ALL, *(one for one in found if one)])
+        return self.show(text, family, fits, faulty, page), choices
 
     def first_page(self, text: str, family: str, fits: str, faulty: bool) -> tuple[str, int]:
         return self.show(text, family, fits, faulty, 1), 1
@@ -67,6 +77,8 @@ class LoraTab:
         self, text: str, family: str, fits: str, faulty: bool, page: float | None
     ) -> str:
         """The list as HTML; whatever goes wrong is said in its place."""
+        from loradex.webui import tab_html
+
         session = self._plugin.session
         if session is None:
             return tab_html.message("Loradex is not running in this WebUI; the console says why.")
@@ -79,6 +91,8 @@ class LoraTab:
     def _listed(
         self, session: Session, text: str, family: str, fits: str, faulty: bool, page: int
     ) -> str:
+        from loradex.webui import tab_html
+
         catalog = session.catalog.get()
         facts = session.checkpoint()
         checkpoint = catalog.judge(facts) if facts is not None else ""

@@ -9,7 +9,6 @@ from typing import Any
 from loradex.catalog.records import Entry
 from loradex.compat.checkpoint_facts import CheckpointFacts
 
-WAITING = '<p class="loradex-note">The list comes when this tab is opened.</p>'
 VERDICTS = {
     "fits": ("✓", "fits"), "partly": ("◐", "fits in part"), "no_effect": ("✕", "no effect"),
     "unknown": ("?", "unknown"), "broken": ("!", "broken"),
