@@ -10,7 +10,7 @@ from loradex.compat.admission import Confidence, encoders_of, titles
 from loradex.compat.checkpoint_facts import CheckpointFacts
 from loradex.compat.claims import name_claim
 from loradex.compat.families import Family
-from loradex.compat.live_tables import derived_table
+from loradex.compat.live_tables import derived_table, live_table
 from loradex.compat.model import describe_model
 from loradex.compat.network import part_name
 from loradex.compat.real_tables import (
@@ -149,10 +149,18 @@ def _unknown(path: Path, header: Header, own: Shapes) -> CheckpointFacts:
     table = derived[0] if derived else generic_table(own, "denoiser")
     if not table.leaves:
         return CheckpointFacts(path, path.stem, not_a_checkpoint=kind or "unknown kind of file")
-    components = {"unet" if table.id == "unet" else "transformer": table}
+    main = {"unet" if table.id == "unet" else "transformer": table}
+    components = {**main, **_unknown_encoders(header.shapes)}
     told = "its table is made from its own sizes" if derived else "its own names are all there is"
     return CheckpointFacts(
-        path, path.stem, title=str(describe_model(components)),
+        path, path.stem, title=str(describe_model(main)),
         confidence="medium" if derived else "low", components=components,
         evidence=(f"no known family has these tensors; {told}",),
     )
+
+
+def _unknown_encoders(shapes: Shapes) -> dict[str, Architecture]:
+    """The text encoders that lie beside it, in the order in which a model numbers them."""
+    there = [own for prefix in _ENCODERS if (own := under(shapes, prefix))]
+    tables = [table for own in there if (table := live_table(own, "te")) is not None]
+    return {"te" if not i else f"te{i + 1}": one for i, (one, _) in enumerate(tables)}
