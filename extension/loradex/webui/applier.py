@@ -19,7 +19,6 @@ from torch import nn
 from loradex.catalog.folder_networks import NetworkSource
 from loradex.errors import InputError, LoradexError, PatchError
 from loradex.manager import LoraManager
-from loradex.networks.model import BoundModel
 from loradex.networks.report import Applied, RunReport
 from loradex.prompts.tags import LoraTag
 from loradex.webui.hosts.host import Host, HostModel
@@ -61,7 +60,7 @@ class Applier:
         with self._lock:
             model = self.host.model()
             if model is not None and model.obstacle:
-                self._let_go()
+                self.release()
                 raise InputError(model.title, model.obstacle, "weights in memory",
                                  "Switch that off for networks to take effect.")
             if model is not None and (model.parts != self._parts or not self._alive):
@@ -94,9 +93,10 @@ class Applier:
             self._stop = error
 
     def release(self) -> None:
-        """The model's own weights again, and nothing of it is held."""
+        """The model's own weights again; nothing of it is held, and no gate is left in it."""
         with self._lock:
             self._let_go()
+            self._unhook()
 
     def rebind(self) -> None:
         """A checkpoint was loaded: even the same modules may hold other weights."""
@@ -106,11 +106,9 @@ class Applier:
     def close(self) -> None:
         """The model is as it was found: weights, hooks and all."""
         with self._lock:
-            for hook in self._hooks.values():
-                hook.remove()
-            self._hooks.clear()
+            self._let_go()
+            self._unhook()
             self.manager.close()
-            self._root, self._parts, self._stop = None, (), None
 
     @property
     def _alive(self) -> bool:
@@ -120,15 +118,25 @@ class Applier:
         from loradex.networks.native import bind_native
 
         self._let_go()
-        bound = bind_native(model.denoiser, model.encoders, model.title)
+        try:
+            bound = bind_native(model.denoiser, model.encoders, model.title)
+        except InputError:
+            self._unhook()  # the model is somebody else's to serve
+            raise
         self.manager.bind(bound)
-        self._notes = _notes_of(bound)
+        self._notes = bound.notes
         self._root = weakref.ref(model.root, self._forget)
         self._parts, self._fresh = model.parts, False
         self._device = next(model.denoiser.parameters()).device
         for gate in model.gates:
             if gate not in self._hooks:
                 self._hooks[gate] = gate.register_forward_pre_hook(self._at_gate)
+
+    def _unhook(self) -> None:
+        for hook in self._hooks.values():
+            hook.remove()
+        self._hooks.clear()
+        self._wanted, self._stop = Wanted(), None
 
     def _let_go(self) -> None:
         self.manager.release()
@@ -162,18 +170,21 @@ class Applier:
                 self._pass_conditioning = False
                 if not self._is_denoiser(module):
                     return
+            self._follow_model()
+
+    def _follow_model(self) -> None:
+        """What the run wants goes on the model that computes now."""
+        try:
             model = self.bind()
-            if model is not None and not self._fresh:
-                self.host.forget_conditionings(None)
-                self._apply()
+        except InputError:
+            return  # a model in the middle of a run that takes no networks runs without them
+        if model is not None and not self._fresh:
+            self.host.forget_conditionings(None)
+            self._apply()
 
     def _is_denoiser(self, module: nn.Module) -> bool:
         model = self.host.model()
         return model is not None and model.denoiser is module
-
-
-def _notes_of(bound: BoundModel) -> tuple[str, ...]:
-    return tuple(getattr(bound, "notes", ()))
 
 
 def _skipped(tag: LoraTag, error: LoradexError) -> Applied:
