@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -43,8 +42,7 @@ def shared_host(
     data.prepare()
     with start(installation, models, data) as host:
         yield host
-        ours = re.findall(r'.*File ".*[/\\]extension[/\\]loradex[/\\].*', host.log())
-        assert not ours, f"tracebacks in {host.log_path}: {ours[:5]}"
+        assert not host.own_tracebacks()
 
 
 @pytest.fixture

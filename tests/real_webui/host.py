@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -33,6 +34,7 @@ _SETTINGS = {
     "samples_save": False, "save_images_add_number": False, "show_warnings": False,
     "auto_launch_browser": "Disable",
 }
+_OWN_LINE = re.compile(r'File ".*[/\\]extension[/\\]loradex[/\\]')
 Json = dict[str, Any]
 
 
@@ -164,7 +166,8 @@ class RunningWebUI:
             stderr=subprocess.STDOUT, env={**environment(), **self.variables},
         )
         try:
-            self._wait(lambda: self.get("/sdapi/v1/options")["sd_model_checkpoint"])
+            # The API's routes answer before the API is complete; this one comes last.
+            self._wait(lambda: self.get("/loradex-probe/starts")["starts"])
         except BaseException:
             self.__exit__()
             raise
@@ -259,6 +262,11 @@ class RunningWebUI:
 
     def log(self) -> str:
         return self.log_path.read_text(encoding="utf-8", errors="replace")
+
+    def own_tracebacks(self) -> list[str]:
+        """Tracebacks through Loradex in the log, but for those by which a strict run stops."""
+        found = re.split(r"(?=Traceback \(most recent call last\))", self.log())[1:]
+        return [one[:3000] for one in found if _OWN_LINE.search(one) and "_at_gate" not in one]
 
     def rss_bytes(self) -> int:
         """The memory that the process has now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,8 +45,10 @@ def assert_same_effect(host: RunningWebUI, prompt: str) -> Picture:
 @pytest.mark.parametrize("checkpoint", [SD1, SD2, SDXL])
 def test_a_type(host: RunningWebUI, shelf: Shelf, checkpoint: str, kind: str) -> None:
     host.load_checkpoint(checkpoint)
-    name = shelf.usual(checkpoint, kind)
-    count = modules_of(shelf.tensors(checkpoint, kind))
+    # The built-in knows no norms of OpenCLIP's.
+    only = {"only": "lora_unet_"} if kind == "norm" and checkpoint != SD1 else {}
+    name = shelf.usual(checkpoint, kind, **only)
+    count = modules_of(shelf.tensors(checkpoint, kind, **only))
     ours = assert_same_effect(host, f"<lora:{name}:1>")
     assert ours.report == f"{name} {count}/{count}"
 
@@ -76,10 +79,18 @@ def test_each_text_encoder_alone(
 
 @pytest.mark.parametrize("letters", ["q", "kv", "qv"])
 def test_a_part_of_a_fused_attention(host: RunningWebUI, shelf: Shelf, letters: str) -> None:
-    """OpenCLIP keeps q, k and v in one tensor."""
+    """OpenCLIP keeps q, k and v in one tensor; the built-in takes all three or none of them."""
     host.load_checkpoint(SDXL)
-    name = shelf.usual(SDXL, only=f"lora_te2_.*self_attn_[{letters}]_proj", std=0.05)
-    assert_same_effect(host, f"<lora:{name}:1>")
+    whole = shelf.tensors(SDXL, only="lora_te2_.*self_attn_[qkv]_proj", std=0.05)
+    part = {name: t for name, t in whole.items() if re.search(f"_[{letters}]_proj", name)}
+    up = {name for name in whole if name.endswith("lora_up.weight") and name not in part}
+    shelf.put(f"part-{letters}", part)
+    shelf.put(f"whole-{letters}", {n: t * 0 if n in up else t for n, t in whole.items()})
+    with host.builtin():
+        theirs = host.draw(f"a cat <lora:whole-{letters}:1>")
+    ours = host.draw(f"a cat <lora:part-{letters}:1>")
+    assert ours.near(theirs)
+    assert not ours.near(host.draw("a cat"))
 
 
 def test_two_at_once(host: RunningWebUI, shelf: Shelf) -> None:
@@ -138,6 +149,12 @@ def test_a_lora_in_every_prompt(host: RunningWebUI, shelf: Shelf) -> None:
     assert theirs.near(ours)
     assert ours.near(host.draw(f"a cat <lora:{name}:1>"))
     assert f"<lora:{name}:" in ours.infotext
+
+
+def test_norms_that_the_builtin_leaves_out(host: RunningWebUI, shelf: Shelf) -> None:
+    host.load_checkpoint(SDXL)
+    name = shelf.usual(SDXL, "norm", only="lora_te2_", std=0.3)
+    assert not host.draw(f"a cat <lora:{name}:1>").near(host.draw("a cat"))
 
 
 def test_a_bundled_embedding(host: RunningWebUI, shelf: Shelf) -> None:
