@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import sys
 import tempfile
@@ -83,15 +84,12 @@ def theirs(address: str, given: argparse.Namespace, sampler: str, prompt: str) -
 
 def ours(session: Session, given: argparse.Namespace, sampler: str, out: Path) -> Picture:
     """The standalone's picture, read back from the file that it wrote."""
-    import numpy as np
-    from PIL import Image
-
     known, schedule = resolve_sampler(sampler)
     result = session.generate(GenerationRequest(
         given.prompt, given.negative_prompt, str(given.checkpoint), known.name, schedule,
         given.steps, 7.0, given.size, given.size, given.seed, strict=True), out=out)
-    with Image.open(out) as image:
-        return Picture(np.asarray(image).astype(np.int16), result.images[0].infotext, {})
+    told = {"infotexts": [result.images[0].infotext]}
+    return Picture.decode(base64.b64encode(out.read_bytes()).decode(), told)
 
 
 def compare(given: argparse.Namespace, address: str, folder: Path) -> bool:
