@@ -68,7 +68,12 @@ class Plan:
         """The notes for the report, or the error that says why the network is not applied."""
         for component, reason in self.refused.items():
             if not force or not self.edits:
-                raise self._incompatible(f"{component} cannot take a merged LoRA: {reason}")
+                raise IncompatibleNetworkError(
+                    self.subject, f"{component} cannot take a merged LoRA: {reason}",
+                    "weights of 16 or 32 bit in memory",
+                    "Load the checkpoint without fp8, quantisation or offloading, or leave the "
+                    "LoRA out.",
+                )
         fatal = [one for one in self.misfit if one.component in DENOISERS]
         if not self.edits or (fatal and not force):
             raise self._mismatch(fatal or list(self.misfit))
