@@ -1,0 +1,112 @@
+"""The tab in a real browser, as a user of the WebUI sees it."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("playwright")
+
+from tests.browser.app_in_browser import browsing, chromium
+from tests.real_webui.models import SD1, SDXL
+
+if TYPE_CHECKING:
+    from tests.real_webui.host import RunningWebUI
+    from tests.real_webui.shelf import Shelf
+
+pytestmark = [pytest.mark.browser, pytest.mark.torch, pytest.mark.timeout(600)]
+
+SCREENSHOT = "LORADEX_SCREENSHOT"
+"""Names the file that a picture of the tab is written to."""
+WAIT_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    if not chromium():
+        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
+    with browsing() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(host: RunningWebUI, shelf: Shelf, browser: Any) -> Iterator[Any]:
+    """The WebUI's page, opened at the tab, with a few files; nothing went wrong in the end."""
+    shelf.put("ink drawing", shelf.tensors(SD1, seed=40),
+              {"ss_tag_frequency": '{"10_ink": {"ink style": 10, "paper": 4}}'})
+    shelf.put("water & colour", shelf.tensors(SD1, "loha", seed=41))
+    shelf.put_bytes("not finished", shelf.path("ink drawing").read_bytes()[:9000])
+    shelf.usual(SDXL)
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(WAIT_MS)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.goto(host.address)
+    page.wait_for_selector("#txt2img_prompt textarea")
+    yield page
+    page.close()
+    assert faults == []
+
+
+def open_tab(page: Any) -> None:
+    page.get_by_role("button", name="LoRA manager", exact=True).first.click()
+    page.wait_for_selector("#loradex_list table")
+
+
+def listing(page: Any) -> Any:
+    """Gradio 3 gives the id to a block and to what is in it."""
+    return page.locator("#loradex_list").first
+
+
+def names(page: Any) -> list[str]:
+    return [text.strip() for text in listing(page).locator("tbody td b").all_inner_texts()]
+
+
+def search(page: Any, text: str) -> None:
+    before = listing(page).inner_text()
+    page.fill("#loradex_search textarea, #loradex_search input", text)
+    page.wait_for_function(
+        "was => document.querySelector('#loradex_list').innerText !== was", arg=before)
+
+
+def test_the_tab_lists_the_files(page: Any) -> None:
+    open_tab(page)
+    listed = names(page)
+    assert {"ink drawing", "water & colour", "not finished"} <= set(listed)
+    row = listing(page).locator("tr", has_text="ink drawing").first
+    assert "rank 4" in row.inner_text()
+    assert "ink style" in row.inner_text()
+    broken = listing(page).locator("tr", has_text="not finished").first
+    assert broken.locator(".loradex-fault").count() == 1
+    assert SD1.partition(".")[0] in listing(page).inner_text()
+    target = os.environ.get(SCREENSHOT)
+    if target:
+        page.screenshot(path=target)
+
+
+def test_search(page: Any) -> None:
+    open_tab(page)
+    search(page, "ink")
+    assert "ink drawing" in names(page)
+    assert "water & colour" not in names(page)
+    search(page, "nothing has this name")
+    assert names(page) == []
+
+
+def test_insert_puts_the_tag_into_the_prompt(page: Any, host: RunningWebUI) -> None:
+    page.fill("#txt2img_prompt textarea", "a cat")
+    open_tab(page)
+    search(page, "water")
+    listing(page).locator("tr", has_text="water & colour").first.locator(
+        "[data-loradex-insert]").first.click()
+    page.wait_for_function(
+        "document.querySelector('#txt2img_prompt textarea').value.includes('<lora:')")
+    prompt = page.input_value("#txt2img_prompt textarea")
+    assert re.fullmatch(r"a cat,?\s*<lora:water & colour:1(\.0)?>\s*", prompt)
+    # It is the prompt that the server gets, not only the text on the page.
+    assert host.draw(prompt).report.startswith("water & colour ")
