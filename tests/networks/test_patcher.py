@@ -325,6 +325,41 @@ def test_parameters_made_in_inference_mode_are_patched_and_restored() -> None:
     assert_same_bits(snapshot(model), before)
 
 
+def test_layers_made_in_inference_mode_compute_with_networks_on() -> None:
+    with torch.inference_mode():
+        model = toy_model()
+        row = torch.randn(2, 24)
+    plain = toy_model()
+    stack = [StackEntry(lora("a", "denoiser.proj"), 0.4, 0.8)]
+    patcher = Patcher(model)
+    patcher.apply(stack)
+    Patcher(plain).apply(stack)
+    weight = parameter(model, "unet.proj.weight")
+    with torch.inference_mode():
+        torch.nn.functional.linear(row, weight)
+    assert weight.is_inference()
+    assert torch.equal(weight, parameter(plain, "unet.proj.weight"))
+    patcher.restore()
+    with torch.inference_mode():
+        torch.nn.functional.linear(row, weight)
+
+
+def test_a_model_may_hold_tensors_of_both_modes() -> None:
+    model = toy_model()
+    with torch.inference_mode():
+        made = toy_model().components["te"].root.first.weight
+    model.components["te"].root.first.weight = made
+    before = snapshot(model)
+    patcher = Patcher(model)
+    both = [StackEntry(lora("a", "denoiser.proj", "te.first"))]
+    for stack in (both, [StackEntry(lora("b", "denoiser.proj"), 0.5, 0.5)], both):
+        patcher.apply(stack)
+    assert made.is_inference()
+    assert not parameter(model, "unet.proj.weight").is_inference()
+    patcher.restore()
+    assert_same_bits(snapshot(model), before)
+
+
 def test_requires_grad_stays_as_it_was() -> None:
     model = toy_model()
     weight = parameter(model, "unet.proj.weight")

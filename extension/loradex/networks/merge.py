@@ -158,15 +158,15 @@ class Merger:
 
 
 @contextmanager
-def exact_math(device_types: Sequence[str]) -> Iterator[None]:
+def exact_math(device_types: Sequence[str], *, inference: bool = False) -> Iterator[None]:
     """fp32 products in full fp32, whatever a host has switched on, and put back afterwards.
 
-    Hosts call the engine inside autocast and inference mode and with TF32 on; live weights must
-    be ordinary tensors, so they are made and written outside of inference mode.
+    Hosts call the engine inside autocast and inference mode and with TF32 on. `inference` is for
+    weights that are inference tensors; all others are made and written outside of that mode.
     """
     precision = torch.get_float32_matmul_precision()
     with ExitStack() as stack:
-        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(torch.inference_mode(inference))
         stack.enter_context(torch.no_grad())
         for kind in set(device_types) & AUTOCAST_DEVICES:
             stack.enter_context(torch.autocast(kind, enabled=False))

@@ -179,7 +179,8 @@ class Patcher:
         self._hand_over_spares([slot for slot, _ in todo])
         devices = {slot.device_type for slot, _ in todo}
         merger = Merger(self.work)
-        with exact_math(sorted(devices)):
+        inference = any(slot.inference for slot, _ in todo)
+        with exact_math(sorted(devices), inference=inference):
             for slot, recipe in todo:
                 self._fill(slot, recipe, merger)
             merger.check_range()

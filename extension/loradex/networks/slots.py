@@ -42,14 +42,14 @@ class Slot:
     _dtype: torch.dtype | None = None
     _parameters: dict[str, Any] = field(default_factory=dict)
     _name: str = ""
-    _inference: bool = False
+    inference: bool = False
+    """Whether the parameter is an inference tensor, which may be written in inference mode only."""
 
     @classmethod
     def first_touch(cls, place: Place) -> Slot:
         parameter = place.parameter
         slot = cls(place, parameter, None if parameter is None else parameter.data)
         slot._parameters, slot._name = place.module._parameters, place.attribute
-        slot._inference = parameter is not None and parameter.is_inference()
         slot._remember()
         return slot
 
@@ -95,16 +95,21 @@ class Slot:
         else:
             self.live = data
             if self.base is not None:
-                with torch.inference_mode(False), torch.no_grad():
+                with torch.inference_mode(data.is_inference()), torch.no_grad():
                     self.base = torch.empty_like(data).copy_(self.base)
             self.recipe = Recipe(self.place, self.recipe.steps, ())
         self.parameter = parameter
         self._remember()
 
     def new_buffer(self) -> Tensor:
-        """Memory for `live`, in the format of the base; a new bias is one number per row."""
+        """Memory for `live`, in the format of the base; a new bias is one number per row.
+
+        An inference tensor where the parameter is one (Forge loads its models in inference mode):
+        no forward can use such a parameter when it holds an ordinary tensor.
+        """
         if self.base is not None:
-            return torch.empty_like(self.base)
+            with torch.inference_mode(self.inference):
+                return torch.empty_like(self.base)
         weight = self._weight
         return torch.empty(weight.shape[0], dtype=weight.dtype, device=weight.device)
 
@@ -113,7 +118,8 @@ class Slot:
         """Buffers of one kind may take each other's place."""
         if self.base is None:
             return (self.place.key,)
-        return (tuple(self.base.shape), self.base.stride(), self.base.dtype, self.base.device)
+        base = self.base
+        return (tuple(base.shape), base.stride(), base.dtype, base.device, self.inference)
 
     def point_at_live(self, recipe: Recipe) -> None:
         """The parameter holds `live`, which has just been written after `recipe`."""
@@ -158,13 +164,9 @@ class Slot:
         self.recipe = None
 
     def _point(self, data: Tensor) -> None:
-        """The parameter holds `data` from now on.
-
-        Forge's parameters are inference tensors that ask for a gradient: assigned outside
-        inference mode they become leaves that no forward can use.
-        """
+        """The parameter holds `data` from now on, in the mode in which it was made."""
         assert self.parameter is not None
-        with torch.inference_mode(self._inference):
+        with torch.inference_mode(self.inference):
             self.parameter.data = data
         self._address = data.data_ptr()
 
@@ -172,6 +174,7 @@ class Slot:
         """What the parameter looks like as long as nobody else touches it."""
         if self.parameter is not None:
             self._address, self._dtype = self.parameter.data_ptr(), self.parameter.dtype
+            self.inference = self.parameter.is_inference()
         self._version = _version(self.parameter)
 
 
