@@ -12,7 +12,9 @@ from loradex.compat.prediction import NORM_BIAS, of_file
 from loradex.errors import FileError
 from loradex.files.header import Header, TensorInfo
 from loradex.keys import configs
+from loradex.keys.clip import clip_architecture
 from loradex.keys.derive import derive
+from loradex.keys.unet import unet_architecture
 
 DEMO = Path(__file__).parents[2] / "standalone" / "demo" / "model"
 SD1_ENCODER = "cond_stage_model.transformer."
@@ -225,6 +227,17 @@ def test_a_model_of_no_known_family_is_described_by_its_own_names():
     modules = found.components["transformer"].modules("diffusers")
     assert modules["trunk.0.query"].weight == (64, 64)
     assert modules["trunk.0.query"].bias
+
+
+def test_the_text_encoders_beside_an_unknown_unet_are_judged_by_their_own_sizes():
+    unet = unet_architecture({"block_out_channels": (32, 64, 64, 64), "cross_attention_dim": 48})
+    first = clip_architecture({"hidden_size": 48, "intermediate_size": 96, "num_hidden_layers": 3})
+    found = classify({
+        **tensors_of(unet, "native", LDM), **tensors_of(first, "native", SD1_ENCODER)})
+    assert found.family == ""
+    assert set(found.components) == {"unet", "te"}
+    layer = "text_model.encoder.layers.2.mlp.fc1"
+    assert found.components["te"].modules("diffusers")[layer].weight == (96, 48)
 
 
 def test_the_demo_model_is_a_folder_with_real_tables():
