@@ -9,6 +9,7 @@ import torch
 from modules import patches
 
 _CLASSES = ("Linear", "Conv2d", "GroupNorm", "LayerNorm", "MultiheadAttention")
+_FIELDS = (("forward", "forward"), ("_load_from_state_dict", "load_state_dict"))
 
 
 class LoraPatches:
@@ -16,15 +17,13 @@ class LoraPatches:
 
     def __init__(self) -> None:
         for name in _CLASSES:
-            for field, short, made in (("forward", "forward", networks.patched_forward),
-                                       ("_load_from_state_dict", "load_state_dict",
-                                        networks.patched_load)):
-                setattr(self, f"{name}_{short}", patches.patch(
-                    __name__, getattr(torch.nn, name), field, made(f"{name}_{short}")))
+            for field, short in _FIELDS:
+                own = getattr(networks, f"network_{name}_{short}")
+                setattr(self, f"{name}_{short}",
+                        patches.patch(__name__, getattr(torch.nn, name), field, own))
 
     def undo(self) -> None:
         for name in _CLASSES:
-            for field, short in (("forward", "forward"),
-                                 ("_load_from_state_dict", "load_state_dict")):
+            for field, short in _FIELDS:
                 done: Any = patches.undo(__name__, getattr(torch.nn, name), field)
                 setattr(self, f"{name}_{short}", done)

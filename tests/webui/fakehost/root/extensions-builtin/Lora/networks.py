@@ -157,7 +157,7 @@ def network_reset_cached_weight(self: Any) -> None:
     self.network_bias_backup = None
 
 
-def patched_forward(original: str) -> Any:
+def _patched_forward(original: str) -> Any:
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
         network_apply_weights(self)
         return getattr(originals, original)(self, *args, **kwargs)
@@ -165,12 +165,18 @@ def patched_forward(original: str) -> Any:
     return forward
 
 
-def patched_load(original: str) -> Any:
+def _patched_load(original: str) -> Any:
     def load(self: Any, *args: Any, **kwargs: Any) -> Any:
         network_reset_cached_weight(self)
         return getattr(originals, original)(self, *args, **kwargs)
 
     return load
+
+
+# `network_Linear_forward`, `network_Linear_load_state_dict` and so on.
+for _name in ("Linear", "Conv2d", "GroupNorm", "LayerNorm", "MultiheadAttention"):
+    globals()[f"network_{_name}_forward"] = _patched_forward(f"{_name}_forward")
+    globals()[f"network_{_name}_load_state_dict"] = _patched_load(f"{_name}_load_state_dict")
 
 
 def list_available_networks() -> None:
