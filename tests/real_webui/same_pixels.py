@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import math
 import sys
 import tempfile
 import urllib.request
@@ -92,6 +93,12 @@ def ours(session: Session, given: argparse.Namespace, sampler: str, out: Path) -
     return Picture.decode(base64.b64encode(out.read_bytes()).decode(), told)
 
 
+def psnr(one: Picture, other: Picture) -> float:
+    """How near two pictures of one size are, in dB; infinite where they are equal."""
+    squares = sum((a - b) ** 2 for a, b in zip(one.pixels, other.pixels, strict=True))
+    return 10 * math.log10(255**2 * len(one.pixels) / squares) if squares else math.inf
+
+
 def compare(given: argparse.Namespace, address: str, folder: Path) -> bool:
     """Print one row a sampler; whether all of them are near enough."""
     near = True
@@ -101,11 +108,11 @@ def compare(given: argparse.Namespace, address: str, folder: Path) -> bool:
         webui = theirs(address, given, sampler, given.prompt)
         plain = theirs(address, given, sampler, extract_tags(given.prompt)[0])
         standalone = ours(session, given, sampler, folder / "standalone.png")
-        found = webui.psnr(standalone)
+        found = psnr(webui, standalone)
         near = near and found >= LEAST_DB
         known, schedule = resolve_sampler(sampler)
         print(f"| {known.name} | {schedule} | {given.steps} | {given.size} | {found:.1f} dB "
-              f"| {webui.levels(standalone)} of 255 | {webui.psnr(plain):.1f} dB |", flush=True)
+              f"| {webui.levels(standalone)} of 255 | {psnr(webui, plain):.1f} dB |", flush=True)
     session.close()
     return near
 
