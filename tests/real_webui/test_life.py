@@ -79,6 +79,7 @@ def more(now: list[str], before: list[str]) -> Counter[str]:
 
 def test_off_over_a_reload(host: RunningWebUI, shelf: Shelf) -> None:
     prompt = f"a cat <lora:{shelf.usual(SD1)}:1>"
+    host.draw("a cat")
     weights, ours = host.weights(), host.draw(prompt)
     with host.builtin():
         host.reload()

@@ -79,9 +79,9 @@ def test_each_text_encoder_alone(
 
 @pytest.mark.parametrize("letters", ["q", "kv", "qv"])
 def test_a_part_of_a_fused_attention(host: RunningWebUI, shelf: Shelf, letters: str) -> None:
-    """OpenCLIP keeps q, k and v in one tensor; the built-in takes all three or none of them."""
+    """OpenCLIP keeps q, k and v in one tensor; the built-in takes them with the output or not."""
     host.load_checkpoint(SDXL)
-    whole = shelf.tensors(SDXL, only="lora_te2_.*self_attn_[qkv]_proj", std=0.05)
+    whole = shelf.tensors(SDXL, only="lora_te2_.*self_attn_(q|k|v|out)_proj", std=0.05)
     part = {name: t for name, t in whole.items() if re.search(f"_[{letters}]_proj", name)}
     up = {name for name in whole if name.endswith("lora_up.weight") and name not in part}
     shelf.put(f"part-{letters}", part)
