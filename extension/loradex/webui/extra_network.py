@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -77,10 +78,16 @@ class LoraExtraNetwork:
     def _run(self, processing: Any, params: list[Any]) -> None:
         strict, force = switch("loradex_strict", False), switch("loradex_force", False)
         tags, bad = _read(params)
+        rows = [unreadable(text, error) for text, error in bad]
+        run = weakref.ref(processing)
+
+        def told(report: RunReport) -> None:
+            self._reporter.taken_over(run(), with_rows(report, rows))
+
         try:
             if bad and strict:
                 raise bad[0][1]
-            report = self._applier.use(Wanted(tags, strict, force))
+            report = self._applier.use(Wanted(tags, strict, force, told))
         except LoradexError as error:
             self._applier.stop_run(error)
             self._conditionings.changed(processing, None)
@@ -88,7 +95,6 @@ class LoraExtraNetwork:
             return
         notes = self._embeddings.serve(report, self._applier)
         self._conditionings.changed(processing, report)
-        rows = [unreadable(text, error) for text, error in bad]
         report = with_rows(report, rows)
         self._reporter.tell(processing, _noted(report, notes))
 

@@ -12,7 +12,8 @@ from loradex.networks.report import RunReport
 from loradex.webui.environment import switch
 from loradex.webui.hash_source import HashSource
 
-KEY, SECOND_PASS_KEY, HASHES = "Loradex", "Loradex hires", "Lora hashes"
+KEY, SECOND_PASS_KEY, REFINER_KEY = "Loradex", "Loradex hires", "Loradex refiner"
+HASHES = "Lora hashes"
 
 
 class Reporter:
@@ -40,6 +41,19 @@ class Reporter:
         # The time differs from batch to batch; what was applied does not.
         said = [(row.name, row.share, row.skipped) for row in report.applied]
         self._print(processing, line, said)
+
+    def taken_over(self, processing: Any, report: RunReport) -> None:
+        """Another model goes on with the run, as a refiner does, and may take less of it."""
+        told = report.infotext({})[KEY]
+        params = {} if processing is None else _params(processing)
+        if not told or told in (params.get(KEY), params.get(SECOND_PASS_KEY)):
+            return
+        params[REFINER_KEY] = told
+        remarks = [f"refiner: {remark}" for remark in report.remarks()]
+        for remark in remarks if processing is not None else ():
+            processing.comment(f"Loradex: {remark}")
+        self._last = {**self._last, "notes": [*self._last["notes"], *remarks]}
+        print(f"Loradex: refiner: {told}")  # noqa: T201
 
     def stopped(self, processing: Any, error: LoradexError) -> None:
         """A strict run was stopped."""
