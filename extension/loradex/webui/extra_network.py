@@ -122,8 +122,9 @@ def _add_default(processing: Any, params: list[Any]) -> None:
     from modules import extra_networks
 
     strength = option("extra_networks_default_multiplier", 1.0)
-    prompts = processing.all_prompts
-    processing.all_prompts = [f"{prompt}<lora:{name}:{strength}>" for prompt in prompts]
+    if not getattr(processing, "is_hr_pass", False):  # these are the first pass's prompts
+        prompts = processing.all_prompts
+        processing.all_prompts = [f"{prompt}<lora:{name}:{strength}>" for prompt in prompts]
     params.append(extra_networks.ExtraNetworkParams(items=[name, str(strength)]))
 
 
