@@ -74,7 +74,6 @@ class Applier:
         with self._lock:
             self._stop, self._wanted, self._pass_conditioning = None, wanted, False
             self._settle()
-            self._settle()
             report = self._apply()
             if not wanted.tags and is_short(self._device):
                 self.manager.release_spare()
@@ -88,14 +87,12 @@ class Applier:
         """
         with self._lock:
             self._settle()
-            self._settle()
             self.manager.restore()
             self._fresh, self._pass_conditioning = False, True
 
     def stop_run(self, error: LoradexError) -> None:
         """Nothing is computed until the next run begins: whoever tries gets this error."""
         with self._lock:
-            self._settle()
             self._settle()
             self.manager.restore()
             self._stop = error
@@ -165,17 +162,7 @@ class Applier:
         if root is not None:
             self.host.settle(root)
 
-    def _settle(self) -> None:
-        """What others put on top of our weights comes off before we look at the weights.
-
-        Else theirs would be taken for the checkpoint's, and come back twice.
-        """
-        root = None if self._root is None else self._root()
-        if root is not None:
-            self.host.settle(root)
-
     def _let_go(self) -> None:
-        self._settle()
         self._settle()
         self.manager.release()
         self._root, self._parts, self._fresh = None, (), False
