@@ -18,9 +18,7 @@ from loradex.compat.matching import Answer
 from loradex.errors import InputError, NetworkError, NetworkNotFoundError
 from loradex.server.asked import Asked
 from loradex.server.backend import Backend
-from loradex.server.guard import WRITE_HEADER
 from loradex.server.live import hashing_row
-from loradex.server.service import why_read_only
 
 MOST_AT_ONCE = 500
 _USUAL = 100
@@ -38,12 +36,10 @@ class Route(NamedTuple):
     answer: Callable[[Backend, Asked], Mapping[str, Any]]
     params: tuple[str, ...] = ()
     tagged: bool = False
-    takes_json: bool = False
 
 
-def status(backend: Backend, asked: Asked) -> Mapping[str, Any]:
+def status(backend: Backend, _: Asked) -> Mapping[str, Any]:
     """How everything stands, for a first look and for bug reports."""
-    own = asked.headers.get(WRITE_HEADER.lower()) == "1"
     catalog, checkpoint = backend.service.catalog(), backend.service.checkpoint()
     watch = catalog.watch_status()
     engine = backend.service.engine()
@@ -60,8 +56,7 @@ def status(backend: Backend, asked: Asked) -> Mapping[str, Any]:
         },
         "roots": _texts(catalog.roots),
         "counts": counts(catalog), "notes": list(catalog.notes),
-        "hashing": hashing_row(catalog), "read_only": why_read_only(backend.service),
-        "token": backend.token if own else None,
+        "hashing": hashing_row(catalog),
     }
 
 

@@ -3,11 +3,9 @@
 # No `from __future__ import annotations` here: FastAPI looks annotations up among the module's
 # names, and `Request` is imported only where a router is made.
 
-import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from loradex.errors import InputError
 from loradex.server import answers, stream
 from loradex.server.access import Access
 from loradex.server.answers import Route
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
 
 ROUTES: tuple[Route, ...] = answers.ROUTES
 RAW_ROUTES: tuple[RawRoute, ...] = stream.ROUTES
-MOST_JSON = 4 << 20
-"""Bytes of a request: the keys of 100,000 files and much more than anybody writes."""
 
 
 def make_router(
@@ -60,7 +56,7 @@ def _endpoint(backend: Backend, route: Route) -> Callable[..., Any]:
     from starlette.concurrency import run_in_threadpool
 
     async def answer(request: Request) -> Response:
-        asked = _asked(request, await _body(request) if route.takes_json else {})
+        asked = _asked(request)
         asked.only(route.params)
         content = await run_in_threadpool(route.answer, backend, asked)
         known = request.headers.get("if-none-match", "")
@@ -69,29 +65,8 @@ def _endpoint(backend: Backend, route: Route) -> Callable[..., Any]:
     return answer
 
 
-def _asked(request: Any, body: Any = None) -> Asked:
+def _asked(request: Any) -> Asked:
     params: dict[str, list[str]] = {}
     for name, value in request.query_params.multi_items():
         params.setdefault(name, []).append(value)
-    return Asked(params, request.path_params.get("id", ""), body or {}, request.headers)
-
-
-async def _body(request: Any) -> dict[str, Any]:
-    """The JSON object that was sent; nothing at all counts as an empty one.
-
-    Raises:
-        InputError: it is something else, or too long.
-    """
-    raw = b""
-    async for chunk in request.stream():
-        raw += chunk
-        if len(raw) > MOST_JSON:
-            raise InputError("The request", "it is too long", f"at most {MOST_JSON} bytes",
-                             code="too-large")
-    try:
-        found = json.loads(raw or b"{}")
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise InputError("The request", "it is no JSON object", "{...} in UTF-8")
-    return found
+    return Asked(params, request.path_params.get("id", ""))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from loradex.errors import InputError
 
@@ -15,14 +14,10 @@ _NO = ("0", "false", "no", "off")
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as the answers see it: its parameters, the id in its path, and its body."""
+    """A request as the answers see it: its parameters, and the id in its path."""
 
     params: Mapping[str, Sequence[str]] = field(default_factory=dict)
     id: str = ""
-    body: Mapping[str, Any] = field(default_factory=dict)
-    """The JSON object that was sent, of those routes that take one."""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    """Looked up by lower-case name."""
 
     def only(self, names: Collection[str]) -> None:
         """Refuses every other parameter."""
@@ -30,13 +25,6 @@ class Asked:
             if name not in names:
                 known = ", ".join(names) or "none"
                 raise InputError(name, "there is no such parameter", known)
-
-    def given(self, names: Collection[str]) -> dict[str, Any]:
-        """The members of the body, which must be some of these."""
-        for name in self.body:
-            if name not in names:
-                raise InputError(name, "there is no such field", ", ".join(names))
-        return dict(self.body)
 
     def text(self, name: str, default: str = "") -> str:
         values = self.params.get(name, ())

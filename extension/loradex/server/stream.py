@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from loradex.errors import LoradexError
 from loradex.server.backend import Backend, RawRoute
 from loradex.server.live import Event
-from loradex.server.service import is_stopping
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -113,7 +112,7 @@ async def _ticks(backend: Backend, awake: asyncio.Event) -> AsyncIterator[None]:
     from starlette.concurrency import run_in_threadpool
 
     looked = 0.0
-    while not is_stopping(backend.service):
+    while not backend.service.stopping():
         yield
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(awake.wait(), TICK_S)
