@@ -36,7 +36,7 @@ FACTS = st.builds(
 SUMMARIES = st.builds(
     Summary, title=WORDS, description=WORDS, trigger_words=LISTS,
     preferred_strength=st.none() | st.floats(allow_nan=False), base_model=WORDS, tags=LISTS,
-    notes=WORDS, preview=WORDS, session=WORDS, epoch=WORDS, problems=LISTS,
+    notes=WORDS, preview=WORDS, alias=WORDS, session=WORDS, epoch=WORDS, problems=LISTS,
     sources=st.dictionaries(WORDS, WORDS, max_size=3),
 )
 
@@ -85,7 +85,7 @@ def test_every_field_of_the_records_is_stored():
                     "types": {"a": 1}, "rank": 3, "ranks": {4: 1}, "components": {"a": 1},
                     "embeddings": ("a",)},
         Summary: {"trigger_words": ("a",), "preferred_strength": 0.5, "tags": ("a",),
-                  "problems": ("a",), "sources": {"a": "b"}},
+                  "problems": ("a",), "sources": {"a": "b"}, "nsfw_level": 4},
         UserData: {"favourite": True, "rating": 3, "tags": ("a",)},
     }
     for cls, values in full.items():
