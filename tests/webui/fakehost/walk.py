@@ -7,6 +7,7 @@ last bit of one weight changes is still there at the end.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -78,8 +79,17 @@ def _fitting(module: Any, signal: Tensor) -> Tensor:
 def spread(signal: Tensor, size: int) -> Tensor:
     """[batch, 16] -> [batch, size]: repeated, each place with a factor of its own."""
     repeated = signal.repeat(1, size // WIDTH + 1)[:, :size]
-    factors = torch.cos(torch.arange(size, dtype=torch.float32, device=signal.device))
-    return repeated * (1.5 + factors).to(signal.dtype)
+    return repeated * _factors(size).to(signal)
+
+
+@lru_cache(None)
+def _factors(size: int) -> Tensor:
+    return 1.5 + torch.cos(torch.arange(size, dtype=torch.float32))
+
+
+@lru_cache(None)
+def _weights(count: int) -> Tensor:
+    return 1 + torch.sin(torch.arange(1, count + 1, dtype=torch.float32)) / 4
 
 
 def mixed(signal: Tensor, found: Tensor) -> Tensor:
@@ -90,9 +100,7 @@ def mixed(signal: Tensor, found: Tensor) -> Tensor:
     flat = found.reshape(len(signal), -1).to(signal.dtype)
     missing = -flat.shape[1] % WIDTH
     folded = nn.functional.pad(flat, (0, missing)).reshape(len(signal), -1, WIDTH)
-    places = torch.arange(1, folded.shape[1] + 1, dtype=torch.float32, device=signal.device)
-    weights = (1 + torch.sin(places) / 4).to(signal.dtype)
-    total = torch.einsum("bnw,n->bw", folded, weights)
+    total = _weights(folded.shape[1]).to(signal) @ folded
     return torch.roll(signal, 1, dims=1) + 0.1 * torch.sin(total / folded.shape[1] ** 0.5)
 
 

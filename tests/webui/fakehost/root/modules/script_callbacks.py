@@ -42,7 +42,11 @@ class ScriptCallback:
 
 
 def _caller() -> str:
-    return next(one.filename for one in inspect.stack() if one.filename != __file__)
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename == __file__:
+        frame = frame.f_back
+    assert frame is not None
+    return frame.f_code.co_filename
 
 
 def add_callback(
