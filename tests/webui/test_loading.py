@@ -58,9 +58,16 @@ def __getattr__(name):
 """
 
 
-def ours() -> list[str]:
-    """Names of live threads that Loradex or its catalog started."""
-    return sorted(one.name for one in threading.enumerate() if "loradex" in one.name)
+@pytest.fixture
+def others() -> set[threading.Thread]:
+    """Threads that earlier tests of the process left: of apps and catalogs that live on."""
+    return set(threading.enumerate())
+
+
+def ours(others: set[threading.Thread]) -> list[str]:
+    """Names of live threads that Loradex or its catalog started in this test."""
+    alive = set(threading.enumerate()) - others
+    return sorted(one.name for one in alive if "loradex" in one.name)
 
 
 def routes(webui: FakeWebUI) -> list[str]:
@@ -123,7 +130,7 @@ def test_registering_imports_and_opens_next_to_nothing(tmp_path: Path) -> None:
 
 
 def test_a_second_clone_registers_nothing_and_says_so(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], others: set[threading.Thread]
 ) -> None:
     with webui_with_loradex(tmp_path, ("second", {"scripts/loradex.py": SHIM})) as webui:
         assert "installed twice" in capsys.readouterr().out
@@ -132,10 +139,12 @@ def test_a_second_clone_registers_nothing_and_says_so(
             for entry in entries if entry.callback.__module__.startswith("loradex")]
         assert len(entries) == len({entry.name for entry in entries}) == 6
         assert len(routes(webui)) == len(set(routes(webui)))
-        assert ours().count("loradex-open") <= 1
+        assert ours(others).count("loradex-open") <= 1
 
 
-def test_reloading_the_ui_again_and_again_leaves_one_of_each(tmp_path: Path) -> None:
+def test_reloading_the_ui_again_and_again_leaves_one_of_each(
+    tmp_path: Path, others: set[threading.Thread]
+) -> None:
     with webui_with_loradex(tmp_path) as webui:
         session(webui).opened_catalog()
         paths = routes(webui)
@@ -144,7 +153,7 @@ def test_reloading_the_ui_again_and_again_leaves_one_of_each(tmp_path: Path) -> 
         for _ in range(5):
             webui.reload()
             session(webui).opened_catalog()
-        names = [name for name in ours() if "-hash" not in name]  # a pool has several
+        names = [name for name in ours(others) if "-hash" not in name]  # a pool has several
         assert len(names) == len(set(names))
         assert len([name for name in names if "watch" in name]) <= 1
         assert routes(webui) == paths
@@ -167,7 +176,9 @@ def test_reloading_with_a_lora_on_gives_its_weights_back_first(tmp_path: Path) -
         assert webui.txt2img("cat <lora:a:1>").picture == with_a
 
 
-def test_disabling_the_extension_gives_the_builtin_back_untouched(tmp_path: Path) -> None:
+def test_disabling_the_extension_gives_the_builtin_back_untouched(
+    tmp_path: Path, others: set[threading.Thread]
+) -> None:
     prompts = ["cat", "cat <lora:a:1>", "cat <lyco:a:0.5>", "cat"]
     with FakeWebUI(tmp_path / "without") as webui:
         write_lora(webui.lora_dir / "a.safetensors")
@@ -180,7 +191,7 @@ def test_disabling_the_extension_gives_the_builtin_back_untouched(tmp_path: Path
         assert owner(webui) == "extra_networks_lora"
         assert webui.registry["lora"] is webui.aliases["lyco"] is webui.builtin.extra_network_lora
         assert routes(webui) == []
-        assert ours() == []
+        assert ours(others) == []
         assert torch.nn.Linear.forward.__module__ == "networks"
         assert [webui.txt2img(one).picture for one in prompts] == expected
         after = webui.weights()
