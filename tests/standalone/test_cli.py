@@ -152,7 +152,7 @@ def test_numbered_pictures_are_never_replaced(run: Run, tmp_path: Path) -> None:
     ("options", "words"),
     [
         (("--sampler", "Euler b"), "Did you mean 'Euler a'"),
-        (("--schedule", "Karras"), "Euler a can follow"),
+        (("--sampler", "DDIM", "--schedule", "Karras"), "DDIM can follow"),
         (("--width", "130"), "width: 130; expected a multiple of 8 from 16 to 4096. Use 128 or"),
         (("--height", "0"), "height: 0; expected a multiple of 8"),
         (("--width", "8192"), "Use 4096."),
