@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loradex.catalog.network_file import NetworkFile
-from loradex.errors import InputError
+from loradex.errors import InputError, LoradexError
 
 if TYPE_CHECKING:
     from loradex.catalog.catalog import Catalog
@@ -55,7 +56,7 @@ class LiveCatalog:
         self._ready.wait()
         catalog = self._open
         if catalog is None:
-            reason = str(self._error) if self._error else "it is closed"
+            reason = str(self._error or "it is closed, or the console says what went wrong")
             raise InputError("the LoRA catalog", reason, next_step="Restart the WebUI.")
         return catalog
 
@@ -73,8 +74,8 @@ class LiveCatalog:
     def _begin(self) -> None:
         try:
             self._begin_catalog()
-        except Exception as error:  # noqa: BLE001 - the thread's; whoever asks is told
-            self._error = error
+        except (LoradexError, OSError, sqlite3.Error) as error:
+            self._error = error  # whoever asks is told; anything else shows in the console
         finally:
             self._ready.set()
 
