@@ -2,7 +2,7 @@
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15000;
-const KINDS = ["changes", "checkpoint", "applied", "progress", "reset"];
+const KINDS = ["networks", "verdicts", "checkpoint", "applied", "hashing", "reset"];
 
 /**
  * Browsers allow six connections to a host: a stream of a page that nobody sees would take one
@@ -10,7 +10,7 @@ const KINDS = ["changes", "checkpoint", "applied", "progress", "reset"];
  */
 export class Live {
   /**
-   * @param {(since: number) => URL} addressOf
+   * @param {(since: string) => URL} addressOf
    * @param {(kind: string, data: any) => void} heard
    * @param {(connected: boolean) => void} connection
    */
@@ -18,7 +18,7 @@ export class Live {
     this.addressOf = addressOf;
     this.heard = heard;
     this.connection = connection;
-    this.since = 0;
+    this.since = "";
     this.wait = FIRST_WAIT_MS;
     this.seen = false;
     /** @type {EventSource | null} */
@@ -34,11 +34,6 @@ export class Live {
     } else if (!seen) {
       this.close();
     }
-  }
-
-  /** @param {number} since the revision that the page has from elsewhere (the index) */
-  startAt(since) {
-    this.since = Math.max(this.since, since);
   }
 
   open() {
@@ -59,11 +54,7 @@ export class Live {
    * @param {MessageEvent<string>} event
    */
   take(kind, event) {
-    const number = Number(event.lastEventId);
-    if (event.lastEventId && !Number.isNaN(number)) {
-      // After a restart the server counts from the beginning again.
-      this.since = kind === "reset" ? number : Math.max(this.since, number);
-    }
+    this.since = event.lastEventId || this.since;
     this.heard(kind, event.data ? JSON.parse(event.data) : {});
   }
 

@@ -19,7 +19,7 @@
  * @property {string} fault code of what is wrong, or ''
  * @property {readonly string[]} words trigger words
  * @property {readonly string[]} tags
- * @property {string} notes
+ * @property {boolean} hasNotes their text is in the details
  * @property {number} strength preferred one; NaN where unknown
  * @property {boolean} favourite
  * @property {number} rating 0 to 10; NaN where there is none
@@ -59,14 +59,13 @@
 
 /**
  * A column of the index: plain values, or places in a list of distinct ones.
- * @typedef {readonly unknown[] | {codes: readonly number[], values: readonly unknown[]}} Column
+ * @typedef {readonly unknown[] | {codes: readonly (number | readonly number[])[], values: readonly unknown[]}} Column
  */
 
 /**
+ * The whole list as the server sends it.
  * @typedef {object} IndexData
- * @property {number} revision
- * @property {number} [sequence] number of the last event that it holds
- * @property {number} count
+ * @property {readonly string[]} roots
  * @property {Record<string, Column>} columns
  */
 
