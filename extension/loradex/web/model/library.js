@@ -2,7 +2,7 @@
 
 /** @import {Applied, Row} from "./types.js" */
 import { address, changeNetwork, getApplied, getIndex, getStatus } from "./api.js";
-import { rowOf, rowsOf, searchedText } from "./columns.js";
+import { rowsOf, searchedText } from "./columns.js";
 import { Live } from "./live.js";
 import { Names } from "./names.js";
 
@@ -26,7 +26,7 @@ export class Library extends EventTarget {
     /** @type {Names | null} */
     this.names = null;
     this.live = new Live(
-      (since) => address("events", { since }), (kind, data) => this.hear(kind, data),
+      (since) => address("events", since ? { since } : {}), (kind, data) => this.hear(kind, data),
       (connected) => this.setConnected(connected),
     );
   }
@@ -35,8 +35,7 @@ export class Library extends EventTarget {
   async load() {
     const [index, status] = await Promise.all([getIndex(), getStatus()]);
     this.status = status;
-    this.live.startAt(index.sequence ?? index.revision);
-    this.replace(rowsOf(index));
+    this.replace(rowsOf(index.columns));
     this.loaded = true;
     this.tell("status");
     await this.loadApplied();
@@ -68,14 +67,14 @@ export class Library extends EventTarget {
    * @param {any} data
    */
   hear(kind, data) {
-    if (kind === "changes" && data.rows) {
-      this.merge(data.rows.map(rowFrom), data.removed ?? []);
+    if (kind === "networks") {
+      this.merge(rowsOf(data.columns), data.gone);
     } else if (kind === "applied") {
       this.loadApplied().catch(() => this.setConnected(false));
-    } else if (kind === "progress") {
+    } else if (kind === "hashing") {
       this.dispatchEvent(new CustomEvent("progress", { detail: data }));
     } else {
-      // A checkpoint changes every verdict, and a reset anything.
+      // Another checkpoint changes every verdict, and a reset anything.
       this.load().catch(() => this.live.retry());
     }
   }
