@@ -11,7 +11,7 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +34,7 @@ _SETTINGS = {
     "samples_save": False, "save_images_add_number": False, "show_warnings": False,
     "auto_launch_browser": "Disable",
 }
+_STARTED = "Startup time: "
 _OWN_LINE = re.compile(r'File ".*[/\\]extension[/\\]loradex[/\\]')
 Json = dict[str, Any]
 
@@ -166,8 +167,7 @@ class RunningWebUI:
             stderr=subprocess.STDOUT, env={**environment(), **self.variables},
         )
         try:
-            # The API's routes answer before the API is complete; this one comes last.
-            self._wait(lambda: self.get("/loradex-probe/starts")["starts"])
+            self._wait_for_start(1)
         except BaseException:
             self.__exit__()
             raise
@@ -256,9 +256,9 @@ class RunningWebUI:
 
     def reload(self) -> None:
         """What the button "Reload UI" does; returns when the new page answers."""
-        count = self.get("/loradex-probe/starts")["starts"]
+        count = self.log().count(_STARTED)
         self.post("/loradex-probe/reload")
-        self._wait(lambda: self.get("/loradex-probe/starts")["starts"] > count)
+        self._wait_for_start(count + 1)
 
     def log(self) -> str:
         return self.log_path.read_text(encoding="utf-8", errors="replace")
@@ -272,7 +272,15 @@ class RunningWebUI:
         """The memory that the process has now."""
         return int(self.get("/loradex-probe/memory")["rss"])
 
-    def _wait(self, ready: Any) -> None:
+    def _wait_for_start(self, count: int) -> None:
+        """Until it said so often that it started: a request before that ends some WebUIs.
+
+        They add middleware to an app that answers already, which it refuses after a request.
+        """
+        self._wait(lambda: self.log().count(_STARTED) >= count)
+        self._wait(lambda: self.get("/loradex-probe/starts")["starts"] >= count)
+
+    def _wait(self, ready: Callable[[], Any]) -> None:
         until = time.monotonic() + _START_S
         while time.monotonic() < until:
             if self.process.poll() is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import subprocess
@@ -117,7 +118,16 @@ def test_a_larger_model_first(
 def test_the_routes_ask_for_the_login_of_the_api(
     installation: Installation, models: Models, data: DataFolder
 ) -> None:
-    with started(installation, models, data, "--nowebui") as host:
+    login = {"Authorization": "Basic " + base64.b64encode(b"somebody:secret").decode()}
+    with started(installation, models, data, "--api-auth", "somebody:secret") as host:
+        assert host.status("/loradex/v1/applied") == 401
+        assert host.status("/loradex/v1/applied", login) == 200
+
+
+def test_the_routes_answer_only_this_machine(
+    installation: Installation, models: Models, data: DataFolder
+) -> None:
+    with started(installation, models, data) as host:
         assert host.status("/loradex/v1/applied") == 200
         assert host.status("/loradex/v1/applied", {"Origin": "http://elsewhere.example"}) >= 400
         assert host.status("/loradex/v1/applied", {"Host": "elsewhere.example"}) >= 400

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from loradex.server.answers import ROUTES
+from loradex.server.api import RAW_ROUTES, ROUTES
 
 V1 = "/loradex/v1"
 WRITE = {"X-Loradex": "1"}
@@ -146,13 +146,16 @@ def test_attaching_again_leaves_one_set_before_the_hosts_routes(app_of, client_o
 
 def test_the_page_describes_every_route_and_no_other():
     text = DOCS.read_text(encoding="utf-8")
-    described = re.findall(r"^## `(\w+) /loradex/v1(/\S+)`$", text, re.MULTILINE)
-    assert described == [(route.method, route.path.replace(":path", "")) for route in ROUTES]
+    routes = {f"{route.method} {re.sub(':path', '', route.path)}": route.params
+              for route in (*ROUTES, *RAW_ROUTES)}
     sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
-    for route, section in zip(ROUTES, sections, strict=False):
-        listed = re.findall(r"^\| `(\w+)` \|", section.partition("###")[0], re.MULTILINE)
-        assert listed == list(route.params), route.path
+    described = {}
+    for section in sections:
+        method, path = re.match(r"`(\w+) /loradex/v1(/\S+)`\n", section).groups()
+        described[f"{method} {path}"] = tuple(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE))
+    assert described == routes
 
 
 def test_routes_that_only_read_are_gets():
-    assert {route.path for route in ROUTES if route.method != "GET"} == {"/refresh"}
+    writes = {route.path for route in (*ROUTES, *RAW_ROUTES) if route.method != "GET"}
+    assert writes == {"/refresh"}

@@ -53,7 +53,7 @@ def prompts_of(family: str) -> list[str]:
 
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
 def test_a_lora_gives_the_builtins_picture_within_rounding(tmp_path: Path, family: str) -> None:
-    """SD2's and SDXL's second encoder have q, k and v in one weight; a file may have two of them."""
+    """SD2's encoder and SDXL's second have q, k and v in one weight; a file may lack one."""
     pictures = []
     for webui in (FakeWebUI(tmp_path / "built-in", checkpoints={"x": (family, 1)}),
                   webui_with_loradex(tmp_path / "loradex", checkpoints={"x": (family, 1)})):

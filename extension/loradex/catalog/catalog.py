@@ -30,7 +30,7 @@ from loradex.errors import AmbiguousNameError, NetworkNotFoundError
 
 DATABASE = "catalog.sqlite"
 JOURNAL = "journal.jsonl"
-SUMMARY_FORMAT = 2
+SUMMARY_FORMAT = 3
 """Raised when a summary learns a field, so that all files are read again once."""
 
 
@@ -180,13 +180,17 @@ class Catalog:
 
     def judge(self, checkpoint: CheckpointFacts) -> str:
         """Works out what fits a checkpoint, once per structure, and returns its id for queries."""
-        identity = _identity(checkpoint)
+        identity = self.id_of(checkpoint)
         answers = {
             profile: details.judge(entry, checkpoint).answer
             for profile, entry in self.store.profiles(identity).items()
         }
         self.store.set_verdicts(identity, answers)
         return identity
+
+    def id_of(self, checkpoint: CheckpointFacts) -> str:
+        """What queries call a checkpoint, whether it was judged by or not."""
+        return _identity(checkpoint)
 
     @property
     def names(self) -> NetworkIndex:

@@ -74,6 +74,8 @@ class Summary:
     session: str = ""
     """`ss_session_id`: files of one training run share it."""
     epoch: str = ""
+    nsfw_level: int = 0
+    """Civitai's bits of the worst picture (1 PG, 2 PG13, 4 R, 8 X, 16 XXX); 0 where nobody says."""
     problems: tuple[str, ...] = ()
     """Sidecars that could not be read, in words."""
     sources: Mapping[str, str] = field(default_factory=dict)

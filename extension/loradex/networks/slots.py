@@ -80,10 +80,23 @@ class Slot:
         if not self.place.in_model or parameter is None or current is None:
             return Owner.REPLACED
         data = parameter.data
-        if data.is_meta or data.shape != current.shape or data.data_ptr() == current.data_ptr():
+        if data.is_meta or data.shape != current.shape:
             return Owner.REPLACED
+        if data.data_ptr() == current.data_ptr():
+            return self._owner_of_same_memory(parameter, current)
         same = torch.equal(data, current.to(device=data.device, dtype=data.dtype))
         return Owner.MOVED if same else Owner.REPLACED
+
+    def _owner_of_same_memory(self, parameter: nn.Parameter, current: Tensor) -> Owner:
+        """Another parameter around our memory is ours; the same one was written in place.
+
+        reForge makes a new parameter around what it found when it takes its own patches off.
+        """
+        if parameter is self.parameter or parameter.dtype is not current.dtype:
+            return Owner.REPLACED
+        self.parameter = parameter
+        self._remember()
+        return Owner.OURS
 
     def follow(self) -> None:
         """Takes over a moved parameter: the base follows it, and the recipe has to be redone."""

@@ -17,7 +17,8 @@ from loradex.compat.families import FAMILIES
 from loradex.compat.matching import Answer
 from loradex.errors import InputError, NetworkError, NetworkNotFoundError
 from loradex.server.asked import Asked
-from loradex.server.service import Service
+from loradex.server.backend import Backend
+from loradex.server.live import hashing_row
 
 MOST_AT_ONCE = 500
 _USUAL = 100
@@ -32,16 +33,16 @@ class Route(NamedTuple):
 
     method: str
     path: str
-    answer: Callable[[Service, Asked], Mapping[str, Any]]
+    answer: Callable[[Backend, Asked], Mapping[str, Any]]
     params: tuple[str, ...] = ()
     tagged: bool = False
 
 
-def status(service: Service, _: Asked) -> Mapping[str, Any]:
+def status(backend: Backend, _: Asked) -> Mapping[str, Any]:
     """How everything stands, for a first look and for bug reports."""
-    catalog, checkpoint = service.catalog(), service.checkpoint()
+    catalog, checkpoint = backend.service.catalog(), backend.service.checkpoint()
     watch = catalog.watch_status()
-    engine = service.engine()
+    engine = backend.service.engine()
     return {
         "version": __version__, "host": engine.get("host", ""),
         "engine": {"on": bool(engine.get("on")), "reason": engine.get("reason", "")},
@@ -54,25 +55,26 @@ def status(service: Service, _: Asked) -> Mapping[str, Any]:
             "offline": _texts(watch.offline),
         },
         "roots": _texts(catalog.roots),
-        "counts": _counts(catalog), "notes": list(catalog.notes),
+        "counts": counts(catalog), "notes": list(catalog.notes),
+        "hashing": hashing_row(catalog),
     }
 
 
-def networks(service: Service, asked: Asked) -> Mapping[str, Any]:
+def networks(backend: Backend, asked: Asked) -> Mapping[str, Any]:
     """One page of the list, as cards and rows need it."""
-    catalog, checkpoint = service.catalog(), service.checkpoint()
+    catalog, checkpoint = backend.service.catalog(), backend.service.checkpoint()
     query = query_of(asked, "" if checkpoint is None else catalog.judge(checkpoint))
     page = catalog.page(query)
     return {
         "total": page.total, "offset": query.offset, "limit": query.limit,
-        "networks": [_light_row(entry, catalog) for entry in page.entries],
+        "networks": [light_row(entry, catalog) for entry in page.entries],
     }
 
 
-def network(service: Service, asked: Asked) -> Mapping[str, Any]:
+def network(backend: Backend, asked: Asked) -> Mapping[str, Any]:
     """Everything about one file; its header and all notes beside it are read now."""
-    catalog, checkpoint = service.catalog(), service.checkpoint()
-    entry = _entry(catalog, asked)
+    catalog, checkpoint = backend.service.catalog(), backend.service.checkpoint()
+    entry = entry_of(catalog, asked)
     row = details_row(catalog.details(entry))
     row["root"] = catalog.roots.index(entry.file.root)
     row["key"] = entry.key
@@ -81,21 +83,21 @@ def network(service: Service, asked: Asked) -> Mapping[str, Any]:
     return row
 
 
-def applied(service: Service, _: Asked) -> Mapping[str, Any]:
+def applied(backend: Backend, _: Asked) -> Mapping[str, Any]:
     """What the last generation's networks did."""
-    return service.applied()
+    return backend.service.applied()
 
 
-def refresh(service: Service, _: Asked) -> Mapping[str, Any]:
+def refresh(backend: Backend, _: Asked) -> Mapping[str, Any]:
     """Looks through all folders now."""
-    catalog = service.catalog()
+    catalog = backend.service.catalog()
     changes = Counter(change.kind for change in catalog.refresh())
-    return {"changes": dict(changes), "counts": _counts(catalog)}
+    return {"changes": dict(changes), "counts": counts(catalog)}
 
 
-def checkpoint(service: Service, _: Asked) -> Mapping[str, Any]:
+def checkpoint(backend: Backend, _: Asked) -> Mapping[str, Any]:
     """What is known of the loaded checkpoint, and why."""
-    facts = service.checkpoint()
+    facts = backend.service.checkpoint()
     return {"checkpoint": None if facts is None else _checkpoint_row(facts)}
 
 
@@ -132,7 +134,7 @@ def query_of(asked: Asked, judged: str) -> Query:
     )
 
 
-def _entry(catalog: Catalog, asked: Asked) -> Entry:
+def entry_of(catalog: Catalog, asked: Asked) -> Entry:
     """The entry of an id, in the root that is named or in the only one that has it."""
     found = list(_found(catalog, asked))
     if not found:
@@ -155,7 +157,7 @@ def _found(catalog: Catalog, asked: Asked) -> Iterator[Entry]:
             yield entry
 
 
-def _light_row(entry: Entry, catalog: Catalog) -> dict[str, Any]:
+def light_row(entry: Entry, catalog: Catalog) -> dict[str, Any]:
     file, facts, fault = entry.file, entry.facts, entry.facts.fault
     return {
         "key": entry.key, "id": file.id, "root": catalog.roots.index(file.root),
@@ -179,7 +181,7 @@ def _checkpoint_row(facts: CheckpointFacts) -> dict[str, Any]:
     }
 
 
-def _counts(catalog: Catalog) -> dict[str, int]:
+def counts(catalog: Catalog) -> dict[str, int]:
     """How many files are listed, and how many of them cannot be used as they are."""
     count = catalog.store.count
     return {"networks": count(Query()), "faults": count(Query(has_fault=True))}

@@ -16,6 +16,9 @@ _STATUS = {
     "refused": 403,
     "not-found": 404,
     "ambiguous": 409,
+    "exists": 409,
+    "too-large": 413,
+    "no-space": 507,
 }
 
 

@@ -10,7 +10,9 @@ from loradex.compat.checkpoint_facts import CheckpointFacts
 
 
 class Service(Protocol):
-    """A host as the API sees it. Every method may be called from any thread."""
+    """A host as the API sees it. Every method may be called from any thread.
+
+    """
 
     def catalog(self) -> Catalog: ...
 
@@ -22,3 +24,6 @@ class Service(Protocol):
 
     def engine(self) -> Mapping[str, Any]:
         """`on` (bool), `reason` (a sentence) and `host` (its name)."""
+
+    def stopping(self) -> bool:
+        """Whether the host's server is about to end: it waits for streams that are open."""

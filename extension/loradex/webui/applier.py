@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -32,6 +32,8 @@ class Wanted:
     tags: tuple[LoraTag, ...] = ()
     strict: bool = False
     force: bool = False
+    told: Callable[[RunReport], None] = lambda _: None
+    """Gets what became of the tags on a model that takes over in the middle of the run."""
 
 
 class Applier:
@@ -71,6 +73,7 @@ class Applier:
         """Makes the weights what this run wants; only with `strict` a network's failure raises."""
         with self._lock:
             self._stop, self._wanted, self._pass_conditioning = None, wanted, False
+            self._settle()
             report = self._apply()
             if not wanted.tags and is_short(self._device):
                 self.manager.release_spare()
@@ -83,12 +86,14 @@ class Applier:
         happens in the middle of a run.
         """
         with self._lock:
+            self._settle()
             self.manager.restore()
             self._fresh, self._pass_conditioning = False, True
 
     def stop_run(self, error: LoradexError) -> None:
         """Nothing is computed until the next run begins: whoever tries gets this error."""
         with self._lock:
+            self._settle()
             self.manager.restore()
             self._stop = error
 
@@ -99,9 +104,16 @@ class Applier:
             self._unhook()
 
     def rebind(self) -> None:
-        """A checkpoint was loaded: even the same modules may hold other weights."""
+        """A checkpoint was loaded: even the same modules may hold other weights.
+
+        The WebUI puts a new wrapper around the text encoder then, also in the middle of a run,
+        and encodes the prompt with it before the denoiser is called.
+        """
         with self._lock:
             self._parts = ()
+            model = self.host.model() if self._hooks else None
+            if model is not None and not model.obstacle:
+                self._hook(model)
 
     def close(self) -> None:
         """The model is as it was found: weights, hooks and all."""
@@ -128,6 +140,9 @@ class Applier:
         self._root = weakref.ref(model.root, self._forget)
         self._parts, self._fresh = model.parts, False
         self._device = next(model.denoiser.parameters()).device
+        self._hook(model)
+
+    def _hook(self, model: HostModel) -> None:
         for gate in model.gates:
             if gate not in self._hooks:
                 self._hooks[gate] = gate.register_forward_pre_hook(self._at_gate)
@@ -138,7 +153,17 @@ class Applier:
         self._hooks.clear()
         self._wanted, self._stop = Wanted(), None
 
+    def _settle(self) -> None:
+        """What others put on top of our weights comes off before we look at the weights.
+
+        Else theirs would be taken for the checkpoint's, and come back twice.
+        """
+        root = None if self._root is None else self._root()
+        if root is not None:
+            self.host.settle(root)
+
     def _let_go(self) -> None:
+        self._settle()
         self.manager.release()
         self._root, self._parts, self._fresh = None, (), False
 
@@ -155,7 +180,7 @@ class Applier:
         except PatchError as error:  # every weight was restored
             if wanted.strict:
                 raise
-            report = RunReport(tuple(_skipped(tag, error) for tag in wanted.tags))
+            report = _all_skipped(wanted.tags, error)
         self._fresh = True
         return replace(report, notes=(*report.notes, *self._notes)) if wanted.tags else report
 
@@ -174,21 +199,27 @@ class Applier:
 
     def _follow_model(self) -> None:
         """What the run wants goes on the model that computes now."""
+        wanted = self._wanted
         try:
             model = self.bind()
-        except InputError:
-            return  # a model in the middle of a run that takes no networks runs without them
+        except InputError as error:  # it takes no networks, and runs without them
+            if wanted.strict and wanted.tags:
+                raise
+            wanted.told(_all_skipped(wanted.tags, error))
+            return
         if model is not None and not self._fresh:
             self.host.forget_conditionings(None)
-            self._apply()
+            wanted.told(self._apply())
 
     def _is_denoiser(self, module: nn.Module) -> bool:
         model = self.host.model()
         return model is not None and model.denoiser is module
 
 
-def _skipped(tag: LoraTag, error: LoradexError) -> Applied:
-    return Applied("", tag.name, tag.te_strength, tag.unet_strength, skipped=str(error))
+def _all_skipped(tags: Sequence[LoraTag], error: LoradexError) -> RunReport:
+    return RunReport(tuple(
+        Applied("", tag.name, tag.te_strength, tag.unet_strength, skipped=str(error))
+        for tag in tags))
 
 
 def unreadable(text: str, error: LoradexError) -> Applied:

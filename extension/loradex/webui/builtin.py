@@ -40,7 +40,8 @@ class BuiltIn:
         if networks is None:
             return
         if getattr(networks, "loaded_networks", None):
-            networks.load_networks([])
+            # Forge's and reForge's fail on the defaults of the strengths, and stay on.
+            networks.load_networks([], [], [], [])
         apply = getattr(networks, "network_apply_weights", None)
         reset = getattr(networks, "network_reset_cached_weight", None)
         if apply is None or reset is None or not isinstance(root, nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -77,10 +78,16 @@ class LoraExtraNetwork:
     def _run(self, processing: Any, params: list[Any]) -> None:
         strict, force = switch("loradex_strict", False), switch("loradex_force", False)
         tags, bad = _read(params)
+        rows = [unreadable(text, error) for text, error in bad]
+        run = weakref.ref(processing)
+
+        def told(report: RunReport) -> None:
+            self._reporter.taken_over(run(), with_rows(report, rows))
+
         try:
             if bad and strict:
                 raise bad[0][1]
-            report = self._applier.use(Wanted(tags, strict, force))
+            report = self._applier.use(Wanted(tags, strict, force, told))
         except LoradexError as error:
             self._applier.stop_run(error)
             self._conditionings.changed(processing, None)
@@ -88,7 +95,6 @@ class LoraExtraNetwork:
             return
         notes = self._embeddings.serve(report, self._applier)
         self._conditionings.changed(processing, report)
-        rows = [unreadable(text, error) for text, error in bad]
         report = with_rows(report, rows)
         self._reporter.tell(processing, _noted(report, notes))
 
@@ -116,8 +122,9 @@ def _add_default(processing: Any, params: list[Any]) -> None:
     from modules import extra_networks
 
     strength = option("extra_networks_default_multiplier", 1.0)
-    prompts = processing.all_prompts
-    processing.all_prompts = [f"{prompt}<lora:{name}:{strength}>" for prompt in prompts]
+    if not getattr(processing, "is_hr_pass", False):  # these are the first pass's prompts
+        prompts = processing.all_prompts
+        processing.all_prompts = [f"{prompt}<lora:{name}:{strength}>" for prompt in prompts]
     params.append(extra_networks.ExtraNetworkParams(items=[name, str(strength)]))
 
 

@@ -21,7 +21,14 @@ class Plugin:
     def __init__(self, extension: Path) -> None:
         self.extension = extension
         self._session: Session | None = None
+        self._demo: Any = None
         self._imports = threading.Thread(target=_import_parts, name="loradex-imports", daemon=True)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the page's server is about to end; "Reload UI" waits for streams before it."""
+        server = getattr(self._demo, "server", None)
+        return self._session is None or bool(getattr(server, "should_exit", False))
 
     def prepare(self) -> None:
         """Imports what `start` needs while the WebUI goes on with its own start (0.3 s)."""
@@ -32,9 +39,10 @@ class Plugin:
         """What is running, between `start` and `stop`."""
         return self._session
 
-    def start(self, _: Any, app: Any) -> None:
+    def start(self, demo: Any, app: Any) -> None:
         """The WebUI is up: takes the tags over and opens the catalog in the background."""
         self._imports.join()
+        self._demo = demo
         from loradex.webui.hosts.choose import choose_host
         from loradex.webui.routes import add_routes
         from loradex.webui.session import Session

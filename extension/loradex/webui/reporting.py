@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,8 @@ from loradex.networks.report import RunReport
 from loradex.webui.environment import switch
 from loradex.webui.hash_source import HashSource
 
-KEY, SECOND_PASS_KEY, HASHES = "Loradex", "Loradex hires", "Lora hashes"
+KEY, SECOND_PASS_KEY, REFINER_KEY = "Loradex", "Loradex hires", "Loradex refiner"
+HASHES = "Lora hashes"
 
 
 class Reporter:
@@ -20,7 +22,7 @@ class Reporter:
     def __init__(self, hashes: HashSource) -> None:
         self._hashes = hashes
         self._last: Mapping[str, Any] = {"applied": [], "notes": [], "seconds": 0.0, "stopped": ""}
-        self._printed: tuple[object, str] = (None, "")
+        self._printed: tuple[weakref.ref[Any] | None, object] = (None, None)
 
     @property
     def last(self) -> Mapping[str, Any]:
@@ -35,14 +37,30 @@ class Reporter:
         self._write_infotext(processing, report)
         for remark in report.remarks():
             processing.comment(f"Loradex: {remark}")
-        self._print(processing, "; ".join(row.line() for row in report.applied))
+        line = "; ".join(row.line() for row in report.applied)
+        # The time differs from batch to batch; what was applied does not.
+        said = [(row.name, row.share, row.skipped) for row in report.applied]
+        self._print(processing, line, said)
+
+    def taken_over(self, processing: Any, report: RunReport) -> None:
+        """Another model goes on with the run, as a refiner does, and may take less of it."""
+        told = report.infotext({})[KEY]
+        params = {} if processing is None else _params(processing)
+        if not told or told in (params.get(KEY), params.get(SECOND_PASS_KEY)):
+            return
+        params[REFINER_KEY] = told
+        remarks = [f"refiner: {remark}" for remark in report.remarks()]
+        for remark in remarks if processing is not None else ():
+            processing.comment(f"Loradex: {remark}")
+        self._last = {**self._last, "notes": [*self._last["notes"], *remarks]}
+        print(f"Loradex: refiner: {told}")  # noqa: T201
 
     def stopped(self, processing: Any, error: LoradexError) -> None:
         """A strict run was stopped."""
         self._keep(RunReport().as_dict(), str(error))
         _params(processing)[KEY] = f"stopped: {error}"
         processing.comment(f"Loradex: {error}")
-        self._print(processing, f"stopped: {error}")
+        self._print(processing, f"stopped: {error}", str(error))
 
     def unserved(self, processing: Any, reason: str, wanted: bool) -> None:
         """The engine cannot serve the model that is loaded."""
@@ -50,7 +68,7 @@ class Reporter:
         if wanted:
             _params(processing)[KEY] = f"off: {reason}"
             processing.comment(f"Loradex: {reason}")
-            self._print(processing, reason)
+            self._print(processing, reason, reason)
 
     def _keep(self, report: dict[str, Any], stopped: str) -> None:
         self._last = {**report, "stopped": stopped, "time": round(time.time(), 3)}
@@ -72,10 +90,11 @@ class Reporter:
         if hashes and switch("lora_add_hashes_to_infotext", True):
             params[HASHES] = _joined(params.get(HASHES) if second else None, hashes)
 
-    def _print(self, processing: Any, line: str) -> None:
-        """One line for a run, however many batches it has."""
-        if self._printed != (id(processing), line):
-            self._printed = (id(processing), line)
+    def _print(self, processing: Any, line: str, said: object) -> None:
+        """One line for a run, however many batches say the same."""
+        run, before = self._printed
+        if run is None or run() is not processing or said != before:
+            self._printed = (weakref.ref(processing), said)
             print(f"Loradex: {line}")  # noqa: T201 - the WebUI's console is where users look
 
 

@@ -32,6 +32,9 @@ class WebUiService:
     def engine(self) -> Mapping[str, Any]:
         return self._session.engine
 
+    def stopping(self) -> bool:
+        return self._plugin.stopping
+
     @property
     def _session(self) -> Session:
         session = self._plugin.session

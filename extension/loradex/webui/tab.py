@@ -47,7 +47,7 @@ class LoraTab:
             faulty = gr.Checkbox(label="With a fault only", elem_id="loradex_faulty")
         with gr.Row():
             page = gr.Number(value=1, precision=0, label="Page", elem_id="loradex_page")
-            refresh = gr.Button("Refresh", elem_id="loradex_refresh")
+            refresh = gr.Button("Refresh", elem_id="loradex_refresh", scale=0)
         # Filled when the tab is first opened (javascript/loradex.js): nothing is listed while the
         # page loads.
         listing = gr.HTML(WAITING, elem_id="loradex_list")

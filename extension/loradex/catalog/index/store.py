@@ -10,10 +10,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from loradex.catalog.index import hash_rows, lookups, queries, rows, user_rows, verdict_rows
+from loradex.catalog.index import (
+    hash_rows,
+    light_rows,
+    lookups,
+    queries,
+    rows,
+    user_rows,
+    verdict_rows,
+)
 from loradex.catalog.index.apply import apply_updates
 from loradex.catalog.index.hash_rows import Group, HashProgress
 from loradex.catalog.index.lifetime import Lifetime
+from loradex.catalog.index.light_rows import LightRow
 from loradex.catalog.index.recover import has_full_text
 from loradex.catalog.index.texts import clean
 from loradex.catalog.index.updates import Gone, Known, Put, SetPresence, Update
@@ -171,6 +180,11 @@ class Store:
         """Entries in the order of their keys; unknown keys are left out."""
         name = clean(checkpoint)
         return self._database.read(lambda c: rows.entries_of(c, keys, name))
+
+    def light(self, keys: Sequence[int] | None = None, checkpoint: str = "") -> list[LightRow]:
+        """What cards show of some listed entries (None: of all), in a tenth of an entry's time."""
+        name = clean(checkpoint)
+        return self._database.read(lambda c: light_rows.read(c, keys, name))
 
     def find(self, root: Path | str, file_id: str) -> Entry | None:
         """The listed entry at a place."""

@@ -65,7 +65,16 @@ def settle_rows(
         entry = store.find(found.file.root, found.file.id)
         if entry is not None and found.file.path not in settled:
             updates.append(_put(inspect, found, entry.key))
-    return store.apply(updates) if updates else ()
+    changes = store.apply(updates) if updates else ()
+    return (*changes, *_edited(store, operation))
+
+
+def _edited(store: Shelf, operation: Operation) -> Iterator[Change]:
+    """What the user said is in the index already; only who listens does not know."""
+    for key in dict.fromkeys(edit.key for edit in operation.edits if operation.done):
+        entry = store.get(key)
+        if entry is not None:
+            yield Change("user", key, entry.file.id)
 
 
 class _Folders:

@@ -26,6 +26,7 @@ def summarise(
         base_model=_text(found, "base_model"), tags=_texts(found, "tags"),
         notes=_text(found, "notes"), preview=preview,
         alias=_text(found, "alias"), session=_text(found, "session"), epoch=_text(found, "epoch"),
+        nsfw_level=_level(found),
         problems=found.problems,
         sources={field: one.source for field, one in found.values.items()},
     )
@@ -34,6 +35,11 @@ def summarise(
 def _value(found: Described, field: str) -> Any:
     one = found.values.get(field)
     return None if one is None else one.value
+
+
+def _level(found: Described) -> int:
+    value = _value(found, "nsfw_level")
+    return value if isinstance(value, int) and not isinstance(value, bool) else 0
 
 
 def _text(found: Described, field: str) -> str:

@@ -50,7 +50,7 @@ class Host(ABC):
 
     @abstractmethod
     def settle(self, root: Any) -> None:
-        """Makes the WebUI finish what it does lazily, after its own networks were taken off."""
+        """Makes the WebUI take off what its own loader put on the weights, as far as it is lazy."""
 
     def forget_conditionings(self, processing: Any) -> None:
         """Empties the caches of encoded prompts.

@@ -17,7 +17,7 @@ class ReForge(PatcherHost):
         return "ldm_patched.modules.model_patcher" in sys.modules
 
     def settle(self, root: Any) -> None:
-        """Loading the patchers as they were makes the host take its own patches off."""
-        from ldm_patched.modules import model_management
-
-        model_management.load_models_gpu(list(patchers_of(root)))
+        """What it backed up goes back, by its own means; the next load places the model anew."""
+        for patcher in patchers_of(root):
+            if getattr(patcher, "backup", None):
+                patcher.unpatch_model(patcher.offload_device)

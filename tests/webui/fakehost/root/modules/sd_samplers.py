@@ -12,15 +12,16 @@ from modules.script_callbacks import CFGDenoiserParams, cfg_denoiser_callback
 
 
 class CFGDenoiser:
-    """One sampling run."""
+    """One sampling run; `conds` are its two conditionings, [batch, 16] each."""
 
-    def __init__(self, p: Any, steps: int) -> None:
-        self.p, self.total_steps, self.step = p, steps, 0
+    def __init__(self, p: Any, conds: tuple[Tensor, Tensor], steps: int) -> None:
+        self.p, self.conds, self.total_steps, self.step = p, conds, steps, 0
 
-    def forward(self, x: Tensor, sigma: Tensor, cond: Tensor, uncond: Tensor) -> Tensor:
-        """x: [batch, 4, 2, 2]; cond and uncond: [batch, 16]"""
+    def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """x: [batch, 4, 2, 2]"""
         if apply_refiner(self):
-            cond, uncond = self.p.get_conds()
+            self.conds = self.p.get_conds()
+        cond, uncond = self.conds
         params = CFGDenoiserParams(
             x, None, sigma, self.step, self.total_steps, cond, uncond, self)
         cfg_denoiser_callback(params)
@@ -58,12 +59,12 @@ def _refines_this_pass(p: Any) -> bool:
 
 
 def sample(p: Any, x: Tensor, cond: Tensor, uncond: Tensor, steps: int) -> Tensor:
-    denoiser = CFGDenoiser(p, steps)
+    denoiser = CFGDenoiser(p, (cond, uncond), steps)
     shared.state.sampling_steps = steps
     for step in range(steps):
         if shared.state.interrupted:
             break
         shared.state.sampling_step = step
         sigma = torch.tensor([1 - step / steps])
-        x = x + 0.1 * torch.sin(denoiser.forward(x, sigma, cond, uncond))
+        x = x + 0.1 * torch.sin(denoiser.forward(x, sigma))
     return x
