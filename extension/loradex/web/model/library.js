@@ -121,11 +121,6 @@ export class Library extends EventTarget {
   }
 }
 
-/** @param {Record<string, unknown>} fields */
-function rowFrom(fields) {
-  return rowOf((field) => fields[field]);
-}
-
 /**
  * @param {any} one
  * @returns {Applied}
