@@ -105,7 +105,7 @@ export class Panel extends EventTarget {
       return null;
     }
     const parts = Object.entries(check.components).map(([name, part]) => make("li", {
-      text: this.t("panel.part", { name, done: part.applied, of: part.named }) }));
+      text: this.t("panel.part", { name, done: part.shape_ok, of: part.named }) }));
     return this.section("panel.verdict", [
       make("span", { class: "badge", "data-verdict": check.verdict }, [
         icon(check.verdict), this.t(`verdict.${check.verdict}`)]),
