@@ -1,0 +1,44 @@
+// Puts rows into the order of the user's choice; what does not fit the checkpoint comes last.
+
+/** @import {Row} from "./types.js" */
+
+const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
+
+/** @param {number} value */
+const known = (value) => (Number.isNaN(value) ? -1 : value);
+
+/** @type {Record<string, (a: Row, b: Row) => number>} */
+const ORDERS = {
+  name: (a, b) => names.compare(a.title || a.name, b.title || b.name),
+  path: (a, b) => a.root - b.root || names.compare(a.id, b.id),
+  added: (a, b) => b.added - a.added,
+  modified: (a, b) => b.modified - a.modified,
+  size: (a, b) => b.size - a.size,
+  rating: (a, b) => known(b.rating) - known(a.rating),
+  family: (a, b) => names.compare(a.family, b.family),
+};
+
+export const SORTS = Object.keys(ORDERS);
+
+/**
+ * How far down a row belongs whatever the order: what fits or may fit, what has no effect, what
+ * cannot be used.
+ * @param {Row} row
+ */
+export function fitRank(row) {
+  if (row.fault && row.status !== "ok") {
+    return 2;
+  }
+  return row.verdict === "no_effect" || row.verdict === "broken" ? 1 : 0;
+}
+
+/**
+ * @param {readonly Row[]} rows
+ * @param {string} sort
+ * @param {boolean} descending the other way round within each group
+ */
+export function ordered(rows, sort, descending) {
+  const compare = ORDERS[sort] ?? ORDERS.name;
+  const way = descending ? -1 : 1;
+  return [...rows].sort((a, b) => fitRank(a) - fitRank(b) || way * compare(a, b) || a.key - b.key);
+}

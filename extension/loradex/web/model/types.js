@@ -1,0 +1,72 @@
+// The records that the page passes around; only types, nothing runs here.
+
+/**
+ * One LoRA as cards and the list show it.
+ * @typedef {object} Row
+ * @property {number} key stays the same while the file is moved, renamed or replaced
+ * @property {string} id path from the root on, with the suffix
+ * @property {number} root place in the server's list of roots
+ * @property {string} name file name without the suffix
+ * @property {string} shortName the shortest name that means this file in a prompt
+ * @property {string} title
+ * @property {string} folder path of the folder below the root; '' is the root itself
+ * @property {string} presence `present`, `offline` or `gone`
+ * @property {string} status `ok`, `broken`, `unfinished` or `not_a_lora`
+ * @property {string} family
+ * @property {readonly string[]} types
+ * @property {number} rank 0 where unknown
+ * @property {Verdict} verdict '' while no checkpoint is loaded
+ * @property {string} fault code of what is wrong, or ''
+ * @property {readonly string[]} words trigger words
+ * @property {readonly string[]} tags
+ * @property {boolean} hasNotes their text is in the details
+ * @property {number} strength preferred one; NaN where unknown
+ * @property {boolean} favourite
+ * @property {number} rating 0 to 10; NaN where there is none
+ * @property {number} size bytes
+ * @property {number} modified milliseconds since 1970
+ * @property {number} added milliseconds since 1970
+ * @property {string} preview version of its picture, '' where it has none
+ * @property {string} searched everything that a search looks in, in lower case
+ */
+
+/** @typedef {'' | 'fits' | 'partly' | 'no_effect' | 'unknown' | 'broken'} Verdict */
+
+/**
+ * What is shown: the filters, the order and the form.
+ * @typedef {object} Choice
+ * @property {string} text
+ * @property {ReadonlySet<string>} families
+ * @property {ReadonlySet<string>} types
+ * @property {ReadonlySet<string>} verdicts
+ * @property {boolean} faults only what has a fault
+ * @property {boolean} favourites only favourites
+ * @property {boolean} hideUnfit leave out what has no effect here
+ * @property {string | null} folder path with its root (`0/art`); null is everything
+ * @property {string} sort
+ * @property {boolean} descending
+ * @property {number} size width of a card in pixels
+ * @property {boolean} list
+ */
+
+/**
+ * What one LoRA did in the last generation.
+ * @typedef {object} Applied
+ * @property {string} id
+ * @property {number} applied
+ * @property {number} total
+ */
+
+/**
+ * A column of the index: plain values, or places in a list of distinct ones.
+ * @typedef {readonly unknown[] | {codes: readonly (number | readonly number[])[], values: readonly unknown[]}} Column
+ */
+
+/**
+ * The whole list as the server sends it.
+ * @typedef {object} IndexData
+ * @property {readonly string[]} roots
+ * @property {Record<string, Column>} columns
+ */
+
+export {};

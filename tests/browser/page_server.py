@@ -1,0 +1,75 @@
+"""The page and its API over a catalog of a test's own files, in a thread of this process."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from loradex.catalog.catalog import Catalog
+from loradex.server.api import make_router
+
+WEB = Path(__file__).resolve().parents[2] / "extension" / "loradex" / "web"
+PROMPT = "<div id='txt2img_prompt'><textarea aria-label='Prompt'></textarea></div>"
+
+
+class Host:
+    """A service whose checkpoint a test sets."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.loaded: Any = None
+        self._catalog = catalog
+
+    def catalog(self) -> Catalog:
+        return self._catalog
+
+    def checkpoint(self) -> Any:
+        return self.loaded
+
+    def applied(self) -> dict[str, Any]:
+        return {}
+
+    def engine(self) -> dict[str, Any]:
+        return {"on": True, "reason": "", "host": "a test"}
+
+    def __getattr__(self, name: str) -> Any:
+        """Questions of the server that this host has no word on."""
+        return lambda: ""
+
+
+@contextmanager
+def page_of(roots: tuple[Path, ...], loaded: Any = None) -> Iterator[str]:
+    """The address of the page, which has a prompt box above it."""
+    import uvicorn
+    from fastapi import FastAPI
+    from fastapi.responses import HTMLResponse
+    from starlette.staticfiles import StaticFiles
+
+    app = FastAPI()
+    with Catalog(roots) as catalog:
+        catalog.refresh()
+        host = Host(catalog)
+        host.loaded = loaded
+        app.include_router(make_router(host))
+
+        @app.get("/loradex/web/try.html")
+        def tried() -> HTMLResponse:
+            page = (WEB / "page.html").read_text(encoding="utf-8")
+            return HTMLResponse(page.replace("<main>", f"{PROMPT}<main>"))
+
+        app.mount("/loradex/web", StaticFiles(directory=WEB))
+        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error",
+                                               timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        while not server.started:
+            time.sleep(0.02)
+        port = server.servers[0].sockets[0].getsockname()[1]
+        try:
+            yield f"http://127.0.0.1:{port}/loradex/web/try.html"
+        finally:
+            server.should_exit = True
+            thread.join()
