@@ -14,7 +14,7 @@ class FakeHost:
     """A service whose checkpoint and report a test sets."""
 
     def __init__(self, catalog):
-        self.loaded, self.report = None, {}
+        self.loaded, self.report, self.lock = None, {}, ""
         self._catalog = catalog
 
     def catalog(self):
@@ -28,6 +28,9 @@ class FakeHost:
 
     def engine(self):
         return {"on": True, "reason": "", "host": "a test"}
+
+    def locked(self):
+        return self.lock
 
 
 @pytest.fixture

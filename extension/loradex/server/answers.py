@@ -36,6 +36,10 @@ class Route(NamedTuple):
     answer: Callable[[Backend, Asked], Mapping[str, Any]]
     params: tuple[str, ...] = ()
     tagged: bool = False
+    fields: tuple[str, ...] = ()
+    """Names that its JSON body may have; without any it takes no body."""
+    changes: bool = False
+    """Whether it changes files or notes, which needs the token and a host that allows it."""
 
 
 def status(backend: Backend, _: Asked) -> Mapping[str, Any]:
@@ -57,6 +61,7 @@ def status(backend: Backend, _: Asked) -> Mapping[str, Any]:
         "roots": _texts(catalog.roots),
         "counts": counts(catalog), "notes": list(catalog.notes),
         "hashing": hashing_row(catalog),
+        "token": backend.token, "locked": backend.service.locked(),
     }
 
 

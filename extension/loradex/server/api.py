@@ -4,6 +4,7 @@
 # names, and `Request` is imported only where a router is made.
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from loradex.server import answers, stream
@@ -11,6 +12,7 @@ from loradex.server.access import Access
 from loradex.server.answers import Route
 from loradex.server.asked import Asked
 from loradex.server.backend import Backend, RawRoute
+from loradex.server.bodies import json_body
 from loradex.server.guard import Guard
 from loradex.server.routing import json_response, protected_router
 from loradex.server.service import Service
@@ -46,6 +48,8 @@ def _raw_endpoint(backend: Backend, route: RawRoute) -> Callable[..., Any]:
 
     async def answer(request: Request) -> Any:
         _asked(request).only(route.params)
+        if route.changes:
+            backend.admit_change(request.headers)
         return await route.answer(backend, request)
 
     return answer
@@ -58,6 +62,10 @@ def _endpoint(backend: Backend, route: Route) -> Callable[..., Any]:
     async def answer(request: Request) -> Response:
         asked = _asked(request)
         asked.only(route.params)
+        if route.changes:
+            backend.admit_change(request.headers)
+        if route.fields:
+            asked = replace(asked, body=await json_body(request, route.fields))
         content = await run_in_threadpool(route.answer, backend, asked)
         known = request.headers.get("if-none-match", "")
         return json_response(content, tagged=route.tagged, known=known)

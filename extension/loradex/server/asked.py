@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from loradex.errors import InputError
 
@@ -14,10 +15,11 @@ _NO = ("0", "false", "no", "off")
 
 @dataclass(frozen=True)
 class Asked:
-    """A request as the answers see it: its parameters, and the id in its path."""
+    """A request as the answers see it: its parameters, the id in its path, and its JSON body."""
 
     params: Mapping[str, Sequence[str]] = field(default_factory=dict)
     id: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
 
     def only(self, names: Collection[str]) -> None:
         """Refuses every other parameter."""

@@ -14,6 +14,8 @@ _STATUS = {
     "prompt": 400,
     "login": LOGIN_NEEDED,
     "refused": 403,
+    "locked": 403,
+    "token": 403,
     "not-found": 404,
     "ambiguous": 409,
     "exists": 409,

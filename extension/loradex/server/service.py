@@ -10,9 +10,7 @@ from loradex.compat.checkpoint_facts import CheckpointFacts
 
 
 class Service(Protocol):
-    """A host as the API sees it. Every method may be called from any thread.
-
-    """
+    """A host as the API sees it. Every method may be called from any thread."""
 
     def catalog(self) -> Catalog: ...
 
@@ -27,3 +25,6 @@ class Service(Protocol):
 
     def stopping(self) -> bool:
         """Whether the host's server is about to end: it waits for streams that are open."""
+
+    def locked(self) -> str:
+        """Why nobody may change files and notes through the API, a sentence; '' where all may."""

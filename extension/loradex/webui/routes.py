@@ -35,6 +35,17 @@ class WebUiService:
     def stopping(self) -> bool:
         return self._plugin.stopping
 
+    def locked(self) -> str:
+        """The WebUI's own rule for its Extensions tab: no installing where others can reach it."""
+        from modules import shared
+
+        login = getattr(shared.cmd_opts, "gradio_auth", None) or getattr(
+            shared.cmd_opts, "gradio_auth_path", None)
+        if getattr(shared.cmd_opts, "disable_extension_access", False) and not login:
+            return ("others can reach this WebUI and there is no login "
+                    "(--gradio-auth, or --enable-insecure-extension-access)")
+        return ""
+
     @property
     def _session(self) -> Session:
         session = self._plugin.session
