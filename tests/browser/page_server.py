@@ -21,6 +21,7 @@ class Host:
 
     def __init__(self, catalog: Catalog) -> None:
         self.loaded: Any = None
+        self.server: Any = None
         self._catalog = catalog
 
     def catalog(self) -> Catalog:
@@ -35,9 +36,12 @@ class Host:
     def engine(self) -> dict[str, Any]:
         return {"on": True, "reason": "", "host": "a test"}
 
-    def __getattr__(self, name: str) -> Any:
-        """Questions of the server that this host has no word on."""
-        return lambda: ""
+    def locked(self) -> str:
+        return ""
+
+    def stopping(self) -> bool:
+        """Open streams end by themselves when the server is about to."""
+        return self.server is not None and self.server.should_exit
 
 
 @contextmanager
@@ -55,21 +59,22 @@ def page_of(roots: tuple[Path, ...], loaded: Any = None) -> Iterator[str]:
         host.loaded = loaded
         app.include_router(make_router(host))
 
-        @app.get("/loradex/web/try.html")
+        @app.get("/loradex/web/dev/try.html")
         def tried() -> HTMLResponse:
             page = (WEB / "page.html").read_text(encoding="utf-8")
             return HTMLResponse(page.replace("<main>", f"{PROMPT}<main>"))
 
-        app.mount("/loradex/web", StaticFiles(directory=WEB))
+        app.mount("/loradex/web/dev", StaticFiles(directory=WEB))
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error",
-                                               timeout_graceful_shutdown=1))
+                                               timeout_graceful_shutdown=3))
+        host.server = server
         thread = threading.Thread(target=server.run)
         thread.start()
         while not server.started:
             time.sleep(0.02)
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
-            yield f"http://127.0.0.1:{port}/loradex/web/try.html"
+            yield f"http://127.0.0.1:{port}/loradex/web/dev/try.html"
         finally:
             server.should_exit = True
             thread.join()

@@ -50,6 +50,14 @@ export class Prompts extends EventTarget {
     return this.box?.value ?? "";
   }
 
+  /**
+   * Puts words at the end, behind a comma.
+   * @param {string} words
+   */
+  add(words) {
+    this.write([this.text.trimEnd().replace(/,$/, ""), words].filter(Boolean).join(", "));
+  }
+
   /** @param {string} text */
   write(text) {
     const { box } = this;

@@ -11,7 +11,7 @@ export const UNKNOWN = "unknown";
 export const EVERYTHING = {
   text: "", families: new Set(), types: new Set(), verdicts: new Set(), faults: false,
   favourites: false, hideUnfit: false, folder: null, sort: "name", descending: false, size: 190,
-  list: false,
+  list: false, blur: 4,
 };
 
 /** @typedef {"families" | "types" | "verdicts" | "faults" | "favourites"} Facet */

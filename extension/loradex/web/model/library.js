@@ -1,7 +1,7 @@
 // All rows in the browser, kept equal to the server's; tells its listeners what has changed.
 
 /** @import {Applied, Row} from "./types.js" */
-import { address, changeNetwork, getApplied, getIndex, getStatus } from "./api.js";
+import { networkPath } from "./api.js";
 import { rowsOf, searchedText } from "./columns.js";
 import { Live } from "./live.js";
 import { Names } from "./names.js";
@@ -11,8 +11,10 @@ import { Names } from "./names.js";
  * `progress`.
  */
 export class Library extends EventTarget {
-  constructor() {
+  /** @param {import("./api.js").Api} api */
+  constructor(api) {
     super();
+    this.api = api;
     /** @type {Row[]} */
     this.rows = [];
     /** @type {Map<number, Row>} */
@@ -26,15 +28,16 @@ export class Library extends EventTarget {
     /** @type {Names | null} */
     this.names = null;
     this.live = new Live(
-      (since) => address("events", since ? { since } : {}), (kind, data) => this.hear(kind, data),
+      (since) => api.address("events", since ? { since } : {}), (kind, data) => this.hear(kind, data),
       (connected) => this.setConnected(connected),
     );
   }
 
   /** Reads everything; also after a `reset`, when too much was missed. */
   async load() {
-    const [index, status] = await Promise.all([getIndex(), getStatus()]);
+    const [{ index, revision }, status] = await Promise.all([this.api.index(), this.api.status()]);
     this.status = status;
+    this.live.since = revision;
     this.replace(rowsOf(index.columns));
     this.loaded = true;
     this.tell("status");
@@ -50,7 +53,7 @@ export class Library extends EventTarget {
   }
 
   async loadApplied() {
-    const { applied = [] } = await getApplied();
+    const { applied = [] } = await this.api.get("applied");
     this.applied = new Map(applied.map(appliedOf).map(
       (/** @type {Applied} */ one) => [one.id, one]));
     this.tell("applied");
@@ -100,7 +103,7 @@ export class Library extends EventTarget {
     const edited = { ...before, ...changes };
     this.merge([{ ...edited, searched: searchedText(edited) }], []);
     try {
-      await changeNetwork(row, changes);
+      return await this.api.send("PATCH", networkPath(row.id), serverFields(changes), { root: row.root });
     } catch (error) {
       this.merge([before], []);
       throw error;
@@ -119,6 +122,18 @@ export class Library extends EventTarget {
   tell(name) {
     this.dispatchEvent(new CustomEvent(name));
   }
+}
+
+/**
+ * The fields of a row that a user may change, under the server's names.
+ * @param {Partial<Row>} changes
+ */
+function serverFields(changes) {
+  const { words, strength, ...others } = changes;
+  return {
+    ...others, ...(words === undefined ? {} : { trigger_words: words }),
+    ...(strength === undefined ? {} : { preferred_strength: strength }),
+  };
 }
 
 /**

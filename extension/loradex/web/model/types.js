@@ -27,6 +27,7 @@
  * @property {number} modified milliseconds since 1970
  * @property {number} added milliseconds since 1970
  * @property {string} preview version of its picture, '' where it has none
+ * @property {number} nsfw level of its pictures in Civitai's bits (1 safe ... 16); 0 where unknown
  * @property {string} searched everything that a search looks in, in lower case
  */
 
@@ -47,6 +48,7 @@
  * @property {boolean} descending
  * @property {number} size width of a card in pixels
  * @property {boolean} list
+ * @property {number} blur lowest level (Civitai's bits) whose pictures are blurred; 0 is none
  */
 
 /**
@@ -67,6 +69,26 @@
  * @typedef {object} IndexData
  * @property {readonly string[]} roots
  * @property {Record<string, Column>} columns
+ */
+
+/**
+ * What every part of the page is given.
+ * @typedef {object} Context
+ * @property {import("./i18n.js").Translate} t
+ * @property {import("./api.js").Api} api
+ * @property {import("./library.js").Library} library
+ * @property {import("../hosts/prompts.js").Prompts} prompts
+ * @property {import("./view_state.js").ViewState} view
+ * @property {import("./selection.js").Selection} selection
+ * @property {(message: string, how?: TellHow) => void} tell says something in a corner of the page
+ * @property {(problem: unknown) => void} fail says an error in its own words, with its next step
+ * @property {(row: Row) => void} open shows the details
+ * @property {(row: Row) => void} use puts into the prompt, or takes out again
+ */
+
+/**
+ * @typedef {object} TellHow
+ * @property {string} [undo] id of the operation that a button takes back
  */
 
 export {};

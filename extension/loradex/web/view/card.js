@@ -1,8 +1,7 @@
 // One card: made once, then filled with row after row while the grid scrolls.
 
-/** @import {Applied, Row} from "../model/types.js" */
+/** @import {Applied, Context, Row} from "../model/types.js" */
 /** @import {Translate} from "../model/i18n.js" */
-import { previewAddress } from "../model/api.js";
 import { fitRank } from "../model/order.js";
 import { make, setAttribute, setText } from "./dom.js";
 import { icon, setIcon } from "./icons.js";
@@ -12,7 +11,7 @@ const HUES = 360;
 
 /**
  * @typedef {object} Shown
- * @property {Translate} t
+ * @property {Context} context
  * @property {Map<string, Applied>} applied
  * @property {ReadonlySet<number>} used keys of the rows in the prompt
  * @property {boolean} hold leave pictures out while the list flies past
@@ -52,7 +51,7 @@ export class Card {
    * @param {Shown} shown
    */
   fill(row, shown) {
-    const { t } = shown;
+    const { t } = shown.context;
     this.row = row;
     const title = row.title || row.name;
     setText(this.name, title);
@@ -68,7 +67,7 @@ export class Card {
     setAttribute(this.star, "aria-pressed", String(row.favourite));
     setAttribute(this.star, "aria-label", t("card.favourite", { name: title }));
     setAttribute(this.info, "aria-label", t("card.details", { name: title }));
-    this.fillPicture(row, shown.hold);
+    this.fillPicture(row, shown);
   }
 
   /**
@@ -95,10 +94,10 @@ export class Card {
 
   /**
    * @param {Row} row
-   * @param {boolean} hold
+   * @param {Shown} shown
    */
-  fillPicture(row, hold) {
-    const wanted = row.preview ? previewAddress(row, PICTURE_SIZE) : "";
+  fillPicture(row, { context, hold }) {
+    const wanted = row.preview ? context.api.preview(row, PICTURE_SIZE) : "";
     if (this.picture.getAttribute("src") !== wanted) {
       this.picture.classList.remove("there");
       this.picture.removeAttribute("src");

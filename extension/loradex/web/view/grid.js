@@ -1,7 +1,7 @@
 // The virtual grid: about 40 cards for any number of rows, driven by mouse, touch and keyboard.
 
-/** @import {Choice, Row} from "../model/types.js" */
-/** @import {Shown} from "./card.js" */
+/** @import {Choice, Context, Row} from "../model/types.js" */
+import { tagText } from "../model/prompt.js";
 import { Card } from "./card.js";
 import { later, make, setAttribute } from "./dom.js";
 import { layoutOf, placeAfter, seenLines } from "./layout.js";
@@ -12,14 +12,16 @@ const FAST_PIXELS_PER_MS = 3;
 /** @typedef {{element: HTMLElement, cards: Card[]}} Line */
 
 /**
- * Events with the row as their detail: `use` (click, Enter), `open` (details), `star`, `drag`.
- * Lines are in the order that is seen, so that readers and the tab key meet them in it.
+ * A click or Enter uses a LoRA, Space opens its details, F makes it a favourite. Lines are in the order that is seen, so that readers and the tab key meet them in it.
  */
-export class Grid extends EventTarget {
-  /** @param {() => Shown} shown what cards need beside their row */
-  constructor(shown) {
-    super();
-    this.shown = shown;
+export class Grid {
+  /**
+   * @param {Context} context
+   * @param {() => ReadonlySet<number>} used keys of the rows in the prompt
+   */
+  constructor(context, used) {
+    this.context = context;
+    this.used = used;
     /** @type {readonly Row[]} */
     this.rows = [];
     this.choice = { size: 190, list: false };
@@ -32,7 +34,7 @@ export class Grid extends EventTarget {
     this.hold = false;
     this.lastScroll = { top: 0, at: 0 };
     this.sizer = make("div", { class: "sizer", role: "presentation" });
-    this.element = make("div", { class: "grid", role: "grid", tabindex: "0" }, [this.sizer]);
+    this.element = make("div", { class: "grid", role: "grid", tabindex: "0", "aria-label": context.t("grid.label") }, [this.sizer]);
     this.settle = later(() => {
       this.hold = false;
       this.refresh();
@@ -154,7 +156,8 @@ export class Grid extends EventTarget {
       const card = line.cards[column] ?? this.addCard(line);
       card.element.id = `card-${row.key}`;
       setAttribute(card.element, "aria-colindex", column + 1);
-      card.fill(row, { ...this.shown(), hold: this.hold });
+      card.fill(row, {
+        context: this.context, applied: this.context.library.applied, used: this.used(), hold: this.hold });
     });
   }
 
@@ -243,8 +246,13 @@ export class Grid extends EventTarget {
    */
   tell(name, event, drag) {
     const row = drag ? this.cardOf(event)?.row : this.rows[this.active];
-    if (row) {
-      this.dispatchEvent(new CustomEvent(name, { detail: { row, drag } }));
+    const { use, open, library, fail } = this.context;
+    if (row && name === "star") {
+      library.edit(row, { favourite: !row.favourite }).catch(fail);
+    } else if (row && drag) {
+      drag.dataTransfer?.setData("text/plain", tagText(row.shortName, row.strength));
+    } else if (row) {
+      (name === "open" ? open : use)(row);
     }
   }
 }

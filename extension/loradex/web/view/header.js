@@ -1,7 +1,6 @@
 // The search box, the chips with their counts, the order and the form of the list.
 
-/** @import {Choice, Row} from "../model/types.js" */
-/** @import {Translate} from "../model/i18n.js" */
+/** @import {Choice, Context, Row} from "../model/types.js" */
 import { counted } from "../model/filter.js";
 import { SORTS } from "../model/order.js";
 import { later, make, setText } from "./dom.js";
@@ -10,18 +9,14 @@ import { icon } from "./icons.js";
 const COUNTS_AFTER_MS = 120;
 
 export class Header {
-  /**
-   * @param {Translate} t
-   * @param {() => Choice} choice
-   * @param {(changes: Partial<Choice>) => void} changed
-   */
-  constructor(t, choice, changed) {
+  /** @param {Context} context */
+  constructor({ t, view }) {
     this.t = t;
-    this.choice = choice;
-    this.changed = changed;
+    this.choice = () => view.choice;
+    this.changed = (/** @type {Partial<Choice>} */ changes) => view.change(changes);
     this.search = make("input", {
       type: "search", class: "search", placeholder: t("search.hint"), "aria-label": t("search.label"),
-      autocomplete: "off", spellcheck: "false", oninput: () => changed({ text: this.search.value }),
+      autocomplete: "off", spellcheck: "false", oninput: () => this.changed({ text: this.search.value }),
     });
     this.count = make("span", { class: "count", role: "status" });
     this.chips = make("div", { class: "chips", role: "group", "aria-label": t("filter.label") });

@@ -1,21 +1,20 @@
 // The details of one LoRA: what it is, whether it fits and why, and what the user wrote about it.
 
-/** @import {Row} from "../model/types.js" */
-/** @import {Translate} from "../model/i18n.js" */
-import { getNetwork, previewAddress } from "../model/api.js";
+/** @import {Context, Row} from "../model/types.js" */
+import { networkPath } from "../model/api.js";
 import { make } from "./dom.js";
 import { icon } from "./icons.js";
 
 const PICTURE_SIZE = 640;
 const HASHES = ["sha256", "tensor_sha256"];
 
-/**
- * Events: `use` (row), `word` (a trigger word), `edit` ({row, changes}), `close`.
- */
+/** Event: `close`, when the user closes it. */
 export class Panel extends EventTarget {
-  /** @param {Translate} t */
-  constructor(t) {
+  /** @param {Context} context */
+  constructor(context) {
     super();
+    const { t } = context;
+    this.context = context;
     this.t = t;
     /** @type {Row | null} */
     this.row = null;
@@ -24,7 +23,7 @@ export class Panel extends EventTarget {
     this.element = make("aside", { class: "panel", "aria-label": t("panel.label"), hidden: true }, [
       make("div", { class: "panel-head" }, [this.title, make("button", {
         type: "button", class: "icon-button", "aria-label": t("panel.close"),
-        onclick: () => this.tell("close"),
+        onclick: () => this.dispatchEvent(new Event("close")),
       }, [icon("close")])]), this.body,
     ]);
   }
@@ -37,7 +36,7 @@ export class Panel extends EventTarget {
     this.body.replaceChildren(...this.head(row));
     this.title.focus({ preventScroll: true });
     try {
-      const details = await getNetwork(row);
+      const details = await this.context.api.get(networkPath(row.id), { root: row.root });
       if (this.row === row) {
         this.body.append(...this.sections(row, details));
       }
@@ -55,10 +54,10 @@ export class Panel extends EventTarget {
   /** @param {Row} row */
   head(row) {
     const use = make("button", {
-      type: "button", class: "primary", text: this.t("panel.use"), onclick: () => this.tell("use", row),
+      type: "button", class: "primary", text: this.t("panel.use"), onclick: () => this.context.use(row),
     });
     const picture = row.preview
-      ? make("img", { class: "big", src: previewAddress(row, PICTURE_SIZE), alt: this.t("panel.preview") })
+      ? make("img", { class: "big", src: this.context.api.preview(row, PICTURE_SIZE), alt: this.t("panel.preview") })
       : null;
     return [use, picture].filter((one) => one !== null);
   }
@@ -95,7 +94,7 @@ export class Panel extends EventTarget {
     return row.words.length ? this.section("panel.words", [make("div", { class: "chips" },
       row.words.map((word) => make("button", {
         type: "button", class: "chip filter", text: word, dir: "auto",
-        onclick: () => this.tell("word", word),
+        onclick: () => this.context.prompts.add(word),
       })))]) : null;
   }
 
@@ -186,15 +185,7 @@ export class Panel extends EventTarget {
    * @param {Record<string, unknown>} changes
    */
   edit(row, changes) {
-    this.tell("edit", { row, changes });
-  }
-
-  /**
-   * @param {string} name
-   * @param {unknown} [detail]
-   */
-  tell(name, detail) {
-    this.dispatchEvent(new CustomEvent(name, { detail }));
+    this.context.library.edit(row, changes).catch(this.context.fail);
   }
 }
 

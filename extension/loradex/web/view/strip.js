@@ -1,22 +1,17 @@
 // The LoRAs of the prompt in use: a slider and a switch for each, and what is wrong with it.
 
 /** @import {Tag} from "../model/prompt.js" */
-/** @import {Names} from "../model/names.js" */
-/** @import {Translate} from "../model/i18n.js" */
+/** @import {Context} from "../model/types.js" */
 import { fitRank } from "../model/order.js";
 import { hasWords, isReadable, readTags, strengthText, withStrength } from "../model/prompt.js";
 import { make } from "./dom.js";
 
 export class Strip {
-  /**
-   * @param {Translate} t
-   * @param {import("../hosts/prompts.js").Prompts} prompts
-   * @param {() => Names} names
-   */
-  constructor(t, prompts, names) {
+  /** @param {Context} context */
+  constructor({ t, prompts, library }) {
     this.t = t;
     this.prompts = prompts;
-    this.names = names;
+    this.names = () => library.nameIndex();
     /** @type {Map<string, number>} strengths of what is switched off */
     this.before = new Map();
     this.element = make("div", { class: "strip", role: "group", "aria-label": t("strip.label") });

@@ -1,22 +1,45 @@
 // The folders as a list of buttons, each as far in as it is deep.
 
 /** @import {Folder} from "../model/folders.js" */
+/** @import {Context} from "../model/types.js" */
+import { folderTree } from "../model/folders.js";
 import { make } from "./dom.js";
 
-/**
- * @param {import("../model/i18n.js").Translate} t
- * @param {readonly Folder[]} folders
- * @param {string | null} chosen
- * @param {(path: string | null) => void} choose
- */
-export function folderList(t, folders, chosen, choose) {
-  const line = (/** @type {string | null} */ path, /** @type {string} */ name, /** @type {number} */ depth,
-    /** @type {number | null} */ count) => make("button", {
-    type: "button", class: "folder", style: `--depth:${depth}`, "aria-pressed": String(path === chosen),
-    dir: "auto", onclick: () => choose(path),
-  }, [name, count === null ? null : make("span", { class: "number", text: t("number", { value: count }) })]);
-  const below = (/** @type {Folder} */ folder, /** @type {number} */ depth) => /** @type {Node[]} */ ([
-    line(folder.path, folder.name, depth, folder.count),
-    ...folder.children.flatMap((child) => below(child, depth + 1))]);
-  return [line(null, t("tree.all"), 0, null), ...folders.flatMap((folder) => below(folder, 0))];
+export class Tree {
+  /** @param {Context} context */
+  constructor(context) {
+    this.context = context;
+    this.element = make("nav", { class: "tree", "aria-label": context.t("tree.label") });
+  }
+
+  draw() {
+    const { library, t } = this.context;
+    const folders = folderTree(library.rows, library.status.roots);
+    this.element.replaceChildren(
+      this.line(null, t("tree.all"), 0, null), ...folders.flatMap((folder) => this.below(folder, 0)));
+  }
+
+  /**
+   * @param {Folder} folder
+   * @param {number} depth
+   * @returns {Node[]}
+   */
+  below(folder, depth) {
+    return [this.line(folder.path, folder.name, depth, folder.count),
+      ...folder.children.flatMap((child) => this.below(child, depth + 1))];
+  }
+
+  /**
+   * @param {string | null} path
+   * @param {string} name
+   * @param {number} depth
+   * @param {number | null} count
+   */
+  line(path, name, depth, count) {
+    const { view, t } = this.context;
+    return make("button", {
+      type: "button", class: "folder", style: `--depth:${depth}`, dir: "auto",
+      "aria-pressed": String(path === view.choice.folder), onclick: () => view.change({ folder: path }),
+    }, [name, count === null ? null : make("span", { class: "number", text: t("number", { value: count }) })]);
+  }
 }

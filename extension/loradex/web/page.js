@@ -1,0 +1,189 @@
+// Puts the parts of the page together: what one of them does reaches the others through here.
+
+/** @import {Context, Row, TellHow} from "./model/types.js" */
+import { Prompts } from "./hosts/prompts.js";
+import { Api, Problem } from "./model/api.js";
+import { chosen } from "./model/filter.js";
+import { Library } from "./model/library.js";
+import { ordered } from "./model/order.js";
+import { canBeWritten, inserted, readTags, removed, tagText } from "./model/prompt.js";
+import { Selection } from "./model/selection.js";
+import { ViewState } from "./model/view_state.js";
+import { make, setText } from "./view/dom.js";
+import { Grid } from "./view/grid.js";
+import { Header } from "./view/header.js";
+import { Panel } from "./view/panel.js";
+import { Strip } from "./view/strip.js";
+import { Tree } from "./view/tree.js";
+
+// The hosts listen on the whole document: Escape interrupts, Ctrl+Enter generates, a drop of a
+// picture is taken for an image to read.
+const KEPT_INSIDE = ["keydown", "keyup", "keypress", "paste", "dragover", "drop"];
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 15000;
+/** They change how rows are shown, not which. */
+const FORM = ["size", "list", "blur"];
+
+export class Page {
+  /**
+   * @param {import("./model/i18n.js").Translate} t
+   * @param {Prompts} prompts
+   * @param {Storage | null} storage
+   */
+  constructor(t, prompts, storage) {
+    const api = new Api();
+    /** @type {Context} */
+    this.context = {
+      t, api, prompts, library: new Library(api), view: new ViewState(storage), selection: new Selection(),
+      tell: (message, how) => this.tell(message, how), fail: (problem) => this.fail(problem),
+      open: (row) => void this.panel.open(row), use: (row) => this.use(row),
+    };
+    /** @type {readonly Row[]} */
+    this.order = [];
+    /** @type {ReadonlySet<number> | null} */
+    this.used = null;
+    this.header = new Header(this.context);
+    this.tree = new Tree(this.context);
+    this.strip = new Strip(this.context);
+    this.grid = new Grid(this.context, () => this.usedKeys());
+    this.panel = new Panel(this.context);
+    this.notice = make("p", { class: "notice", role: "status", hidden: true });
+    this.element = make("div", { class: "manager" }, [this.header.element, this.strip.element, this.notice,
+      make("div", { class: "main" }, [this.tree.element, this.grid.element, this.panel.element])]);
+    this.listen();
+  }
+
+  listen() {
+    const { library, prompts, view } = this.context;
+    KEPT_INSIDE.forEach((name) => this.element.addEventListener(name, (event) => event.stopPropagation()));
+    this.element.addEventListener("keydown", (event) => this.pressed(event));
+    library.addEventListener("rows", () => this.reorder());
+    library.addEventListener("status", () => this.tree.draw());
+    library.addEventListener("applied", () => this.grid.refresh());
+    library.addEventListener("connection", () => this.showConnection());
+    prompts.addEventListener("change", () => this.promptChanged());
+    view.addEventListener("change", (event) => this.viewChanged(
+      /** @type {CustomEvent<string[]>} */ (event).detail));
+    this.panel.addEventListener("close", () => this.closePanel());
+  }
+
+  /** Asks until the server answers: a WebUI serves its page before its routes are there. */
+  async load(wait = FIRST_WAIT_MS) {
+    try {
+      await this.context.library.load();
+      this.notice.hidden = true;
+    } catch (error) {
+      this.say(error instanceof Problem ? error.message : this.context.t("offline"));
+      setTimeout(() => this.load(Math.min(wait * 2, LONGEST_WAIT_MS)), wait);
+    }
+  }
+
+  /** @param {boolean} seen whether the user sees the page now */
+  seen(seen) {
+    this.context.library.live.show(seen);
+  }
+
+  /** @param {string} message */
+  say(message) {
+    setText(this.notice, message);
+    this.notice.hidden = !message;
+  }
+
+  showConnection() {
+    this.say(this.context.library.connected ? "" : this.context.t("offline"));
+  }
+
+  /**
+   * @param {string} message
+   * @param {TellHow} [_how]
+   */
+  tell(message, _how) {
+    this.say(message);
+  }
+
+  /** @param {unknown} problem */
+  fail(problem) {
+    this.say(problem instanceof Error ? problem.message : String(problem));
+  }
+
+  /** @param {KeyboardEvent} event */
+  pressed(event) {
+    const typing = /** @type {Element} */ (event.target).matches("input, textarea, select");
+    if (event.key === "Escape" && this.panel.row) {
+      this.closePanel();
+    } else if (event.key === "/" && !typing) {
+      event.preventDefault();
+      this.header.search.focus();
+    }
+  }
+
+  closePanel() {
+    this.panel.close();
+    this.grid.element.focus({ preventScroll: true });
+  }
+
+  /** @param {readonly string[]} changed */
+  viewChanged(changed) {
+    if (changed.includes("sort") || changed.includes("descending")) {
+      this.sort();
+    }
+    this.show(!changed.every((name) => FORM.includes(name)));
+    if (changed.includes("folder")) {
+      this.tree.draw();
+    }
+  }
+
+  sort() {
+    const { library, view: { choice } } = this.context;
+    this.order = ordered(library.rows, choice.sort, choice.descending);
+  }
+
+  reorder() {
+    this.sort();
+    this.used = null;
+    this.show(false);
+    this.tree.draw();
+    this.strip.draw();
+  }
+
+  /** @param {boolean} fromTop */
+  show(fromTop) {
+    const { choice } = this.context.view;
+    const rows = chosen(this.order, choice);
+    this.grid.show(rows, choice, fromTop);
+    this.header.showTotal(rows.length, this.order.length);
+    this.header.showCounts(this.order);
+  }
+
+  promptChanged() {
+    this.used = null;
+    this.strip.draw();
+    this.grid.refresh();
+  }
+
+  /** Keys of the rows that the prompt names. */
+  usedKeys() {
+    const { prompts, library } = this.context;
+    const tags = readTags(prompts.text);
+    this.used ??= new Set(tags.length ? tags.flatMap(
+      ({ name }) => library.nameIndex().find(name).map((row) => row.key)) : []);
+    return this.used;
+  }
+
+  /**
+   * Puts a LoRA into the prompt with its first set of trigger words, or takes it out again.
+   * @param {Row} row
+   */
+  use(row) {
+    const { prompts, library } = this.context;
+    if (!prompts.box || row.status !== "ok" || !canBeWritten(row.shortName)) {
+      void this.panel.open(row);
+      return;
+    }
+    const prompt = prompts.text;
+    const words = row.words.slice(0, 1);
+    const tag = readTags(prompt).find(({ name }) => library.nameIndex().find(name).includes(row));
+    prompts.write(tag ? removed(prompt, tag, words)
+      : inserted(prompt, tagText(row.shortName, row.strength), words));
+  }
+}
