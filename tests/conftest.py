@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,3 +54,21 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def root() -> Path:
     """The checkout."""
     return ROOT
+
+
+@pytest.fixture
+def own_bin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A bin of this test's own; Send2Trash looks for the user's when it is imported."""
+    monkeypatch.setenv("HOME", str(tmp_path / "user"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user" / "data"))
+    (tmp_path / "user" / "data").mkdir(parents=True)
+
+    for name in _loaded("send2trash"):
+        monkeypatch.delitem(sys.modules, name)
+    yield tmp_path / "user" / "data" / "Trash"
+    for name in _loaded("send2trash"):
+        del sys.modules[name]
+
+
+def _loaded(package: str) -> list[str]:
+    return [name for name in sys.modules if name.partition(".")[0] == package]

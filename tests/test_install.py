@@ -6,7 +6,6 @@ import importlib.util
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import ModuleType
 
@@ -70,15 +69,10 @@ def fresh(
 
 
 @pytest.mark.skipif(not WATCHDOG, reason="watchdog is missing here, so there is something to do")
-def test_a_webui_start_takes_milliseconds_and_imports_nothing_heavy(root: Path) -> None:
+def test_a_webui_start_says_nothing_and_imports_nothing_heavy(root: Path) -> None:
     code = "import sys, install; install.main([]); print(*sorted(sys.modules))"
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "install.py"], cwd=root, capture_output=True)
-        times.append(time.perf_counter() - start)
-        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert min(times) < 0.2
+    done = subprocess.run([sys.executable, "install.py"], cwd=root, capture_output=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True)
     assert not {"torch", "numpy", "pip", "watchdog", "gradio"} & set(done.stdout.split())
 

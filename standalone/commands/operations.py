@@ -21,34 +21,6 @@ _KINDS = {
 }
 
 
-def operation_row(one: Operation) -> dict[str, Any]:
-    """One operation as plain data."""
-    return {
-        "operation": one.id, "kind": one.kind, "done": one.done,
-        "time": time_text(one.started),
-        "steps": [
-            {"action": step.action, "source": str(step.source),
-             "target": str(step.target) if step.target else None}
-            for step in one.steps
-        ],
-        "edits": [
-            {"path": str(edit.path), "field": edit.field, "old": edit.old, "new": edit.new}
-            for edit in one.edits
-        ],
-        "problems": list(one.problems), "notes": list(one.notes),
-        "undone_by": one.undone_by or None,
-    }
-
-
-def group_row(group: Group) -> dict[str, Any]:
-    """One group of duplicates as plain data."""
-    return {
-        "kind": group.kind, "keep": str(group.keep.file.path), "reason": group.reason or None,
-        "wasted_bytes": group.wasted_bytes,
-        "files": [str(entry.file.path) for entry in group.entries],
-    }
-
-
 def print_operation(one: Operation, roots: Sequence[Path], *, dry_run: bool) -> None:
     """Every file that was touched, relative to its folder, and how to take it back."""
     for line in _lines(one, roots):

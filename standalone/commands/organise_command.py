@@ -6,12 +6,11 @@ import argparse
 
 from loradex.catalog.organising.duplicates import Group
 from loradex.catalog.organising.operations import Operation
+from loradex.catalog.organising.told import group_row, operation_row
 
 from standalone.arguments import EXIT_CODES, PROGRAM, Formatter, Parser
 from standalone.commands.actions import ACTIONS
 from standalone.commands.operations import (
-    group_row,
-    operation_row,
     print_groups,
     print_history,
     print_operation,

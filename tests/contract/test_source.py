@@ -80,3 +80,13 @@ def test_the_tree_stays_small() -> None:
 def test_the_licence_is_there() -> None:
     assert "Apache License" in (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert re.search(r'^license = "Apache-2.0"$', (ROOT / "pyproject.toml").read_text(), re.M)
+
+
+def test_no_test_asserts_how_long_something_took() -> None:
+    """Busy machines fail such tests; work is counted (tests/counting.py), time is benchmarked."""
+    took = re.compile(r"(perf_counter|process_time|thread_time|monotonic)\(\) -|\bseconds\b.* < ")
+    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Assert):
+                source = ast.unparse(node.test)
+                assert not took.search(source), f"{name_of(path)}, line {node.lineno}: {source}"

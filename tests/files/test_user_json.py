@@ -100,6 +100,14 @@ class TestNothingChanged:
         assert write_user_json(model, {"trigger_words": ("one, hat", "three")})
         assert sidecar(model).read_text() == '{"activation text": "one, hat || three"}'
 
+    @pytest.mark.parametrize(("words", "stored"), [
+        (("one, hat", "two"), "one, hat || two"), (("one", "two"), "one, two"),
+        (("one, hat",), "one, hat"), (("(a, b:1.2)", "c"), "(a, b:1.2), c"),
+    ])  # fmt: skip
+    def test_sets_with_commas_inside_come_back_as_sets(self, model, words, stored):
+        assert write_user_json(model, {"trigger_words": words})
+        assert json.loads(sidecar(model).read_text()) == {"activation text": stored}
+
     def test_removing_what_is_not_there_writes_nothing(self, model):
         raw = put(model, A1111)
         assert not write_user_json(model, {"notes": None, "negative_words": ""})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -220,15 +219,13 @@ def test_every_place_of_a_full_sized_unet_is_a_parameter(config: configs.Config)
         assert tuple(place.parameter.shape) == found.weight
 
 
-def test_sdxl_is_bound_quickly_and_without_reading_data() -> None:
+def test_sdxl_is_bound_again_without_deriving_tables_or_reading_data() -> None:
     parts = build_native(unet_architecture(configs.SDXL_UNET), device="meta"), {
         "te": build_native(clip_architecture(configs.CLIP_L, False), device="meta"),
         "te2": build_native(clip_architecture(configs.CLIP_G, True), device="meta"),
     }
     first = bind_native(*parts)
-    begun = time.perf_counter()
     again = bind_native(*parts)
-    assert time.perf_counter() - begun < 0.1
     assert first.title == "SDXL (cross-attention width 2048)"
     for name, part in again.components.items():  # what is kept for the tables is kept on
         assert part.architecture is first.components[name].architecture

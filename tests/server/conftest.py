@@ -90,3 +90,24 @@ def app_of(host):
 @pytest.fixture
 def client(app_of, client_of):
     return client_of(app_of())
+
+
+@pytest.fixture
+def page(client):
+    """page(method, path, body) -> status and JSON of a change as the page asks for it."""
+    token = client.get("/loradex/v1/status").json()["token"]
+
+    def change(method, path, body=None, **more):
+        headers = {"X-Loradex": "1", "X-Loradex-Token": token, **more.pop("headers", {})}
+        answer = client.request(
+            method, f"/loradex/v1/{path}", json=body, headers=headers, **more)
+        return answer.status_code, answer.json()
+
+    return change
+
+
+@pytest.fixture
+def key_of(client):
+    """key_of(id, root=0) -> its key in the index."""
+    return lambda id_, root=0: client.get(
+        f"/loradex/v1/networks/{id_}", params={"root": root}).json()["key"]

@@ -88,7 +88,12 @@ def test_details_hold_what_inspect_shows(client):
     assert "Ink" in [field["value"] for field in found["fields"].values()]
     assert found["metadata"] == {"modelspec.title": "Ink"}
     assert found["check"] is None
+    component, name, rank = found["modules"][0]
+    assert (component, rank) == ("denoiser", found["rank"])
+    assert name.startswith("down_blocks_")
+    assert len(found["modules"]) == found["components"]["unet"]["modules"]
     assert get(client, "/networks/broken.safetensors")["fault"]
+    assert get(client, "/networks/broken.safetensors")["modules"] == []
     assert get(client, "/networks/new%20ink%20%231.safetensors")["root"] == 1
 
 
@@ -156,6 +161,8 @@ def test_the_page_describes_every_route_and_no_other():
     assert described == routes
 
 
-def test_routes_that_only_read_are_gets():
-    writes = {route.path for route in (*ROUTES, *RAW_ROUTES) if route.method != "GET"}
-    assert writes == {"/refresh"}
+def test_what_changes_something_is_no_get_and_needs_the_token():
+    for route in (*ROUTES, *RAW_ROUTES):
+        if route.path != "/refresh":  # reads the disk again, and writes nothing of the user's
+            assert route.changes is (route.method != "GET"), route.path
+

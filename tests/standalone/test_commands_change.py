@@ -15,10 +15,8 @@ from tests.standalone.libraries import PIXEL, Run, demo
 
 
 @pytest.fixture(autouse=True)
-def own_trash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The trash of freedesktop systems, below this test's own folder."""
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
-    return tmp_path / "data"
+def own_trash(own_bin: Path) -> Path:
+    return own_bin.parent
 
 
 @pytest.fixture

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from standalone.commands.tables import Column, fit, print_pairs, print_table
 from standalone.commands.texts import clean, columns_of, count, pad, shorten, size_text, wrap
+from tests.counting import calls_in
 
 TEXT = st.text(max_size=60)
 WIDTHS = st.integers(2, 40)
@@ -91,12 +90,15 @@ def test_counts_read_well() -> None:
         "0 files", "1 file", "5,000 files")
 
 
-def test_thousands_of_rows_take_no_second(capsys: pytest.CaptureFixture[str]) -> None:
-    """A table of rich takes two; the bound leaves room for a busy machine."""
+def test_thousands_of_rows_take_no_more_work_for_each(capsys: pytest.CaptureFixture[str]) -> None:
     columns = [Column(f"column {index}", 8) for index in range(7)]
-    rows = [[f"folder/name {row}", "sd1", "lora", row, "2 MB", "ok", "some words"]
-            for row in range(5000)]
-    begun = time.process_time()
-    print_table(columns, rows)
-    assert time.process_time() - begun < 1.0
-    assert len(capsys.readouterr().out.splitlines()) == 5001
+
+    def table(count: int) -> None:
+        print_table(columns, [
+            [f"folder/name {row}", "sd1", "lora", row, "2 MB", "ok", "some words"]
+            for row in range(count)])
+
+    few, many = calls_in(lambda: table(100)), calls_in(lambda: table(2000))
+    assert many < 21 * few
+    assert many < 2000 * 300, "so many calls for a row of seven cells"
+    assert len(capsys.readouterr().out.splitlines()) == 101 + 2001

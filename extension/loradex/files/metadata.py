@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from loradex.files.media import media_type
 from loradex.files.picker import Found, Picker
 
 METADATA = "metadata"
@@ -24,11 +25,6 @@ MAX_COVER_BYTES = 8 << 20
 _BEGINNING = 160
 """Characters of a data URI: its head, and enough of the picture to name it."""
 
-_PICTURES = (
-    (b"\x89PNG\r\n\x1a\n", "image/png"),
-    (b"\xff\xd8\xff", "image/jpeg"),
-    (b"GIF8", "image/gif"),
-)
 _DEFAULT_TITLE = re.compile(r"(?:LoRA|Checkpoint|TextualInversion)@\d+\Z")
 """sd-scripts' title of a network that was given none: the time of the training."""
 
@@ -167,9 +163,5 @@ def _picture(encoded: str) -> tuple[str, bytes] | None:
         raw = base64.b64decode(encoded.partition("base64,")[2] or encoded)
     except (binascii.Error, ValueError):
         return None
-    for magic, media_type in _PICTURES:
-        if raw.startswith(magic):
-            return media_type, raw
-    if raw[:4] == b"RIFF" and raw[8:12] == b"WEBP":
-        return "image/webp", raw
-    return ("image/avif", raw) if raw[4:12] in (b"ftypavif", b"ftypavis") else None
+    found = media_type(raw)
+    return (found, raw) if found.startswith("image/") else None

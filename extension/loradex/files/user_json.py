@@ -90,7 +90,10 @@ def _value(name: str, value: Any) -> str | float | tuple[str, ...] | None:
 
 
 def _stored(wanted: Any, before: Any) -> Any:
-    """Words as one text: as it stands there where it says the same, sets parted as they are."""
+    """Words as one text: as it stands there where it says the same, sets parted as they are.
+
+    Several sets with commas inside would come back as single words, so they are parted by `||`.
+    """
     if not isinstance(wanted, tuple):
         return wanted
     if isinstance(before, str):
@@ -98,7 +101,8 @@ def _stored(wanted: Any, before: Any) -> Any:
             return before
         if "||" in before:
             return " || ".join(wanted)
-    return ", ".join(wanted)
+    joined = ", ".join(wanted)
+    return joined if len(wanted) == 1 or split_words(joined) == wanted else " || ".join(wanted)
 
 
 def _strength(name: str, value: Any) -> float | None:

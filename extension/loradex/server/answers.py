@@ -62,6 +62,7 @@ def status(backend: Backend, _: Asked) -> Mapping[str, Any]:
         "counts": counts(catalog), "notes": list(catalog.notes),
         "hashing": hashing_row(catalog),
         "token": backend.token, "locked": backend.service.locked(),
+        "families": {one.key: one.title for one in FAMILIES},
     }
 
 
@@ -80,7 +81,11 @@ def network(backend: Backend, asked: Asked) -> Mapping[str, Any]:
     """Everything about one file; its header and all notes beside it are read now."""
     catalog, checkpoint = backend.service.catalog(), backend.service.checkpoint()
     entry = entry_of(catalog, asked)
-    row = details_row(catalog.details(entry))
+    details = catalog.details(entry)
+    row = details_row(details)
+    row["modules"] = [
+        [one.module.component, one.module.name, one.description.rank] for one in details.modules
+    ]
     row["root"] = catalog.roots.index(entry.file.root)
     row["key"] = entry.key
     row["short_name"] = catalog.names.short_name(entry.file)

@@ -1,4 +1,4 @@
-"""The JSON API as a FastAPI router: every route of the API behind a guard and a login."""
+"""The page and the JSON API as a FastAPI router: every route behind a guard and a login."""
 
 # No `from __future__ import annotations` here: FastAPI looks annotations up among the module's
 # names, and `Request` is imported only where a router is made.
@@ -7,39 +7,38 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from loradex.server import answers, stream
+from loradex.server import answers, changes, keeping, previews, stream, uploads
 from loradex.server.access import Access
 from loradex.server.answers import Route
-from loradex.server.asked import Asked
+from loradex.server.asked import asked_of
 from loradex.server.backend import Backend, RawRoute
 from loradex.server.bodies import json_body
 from loradex.server.guard import Guard
-from loradex.server.routing import json_response, protected_router
+from loradex.server.routing import API, json_response, protected_router
 from loradex.server.service import Service
+from loradex.server.web import WebFiles, web_routes
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-ROUTES: tuple[Route, ...] = answers.ROUTES
-RAW_ROUTES: tuple[RawRoute, ...] = stream.ROUTES
+ROUTES: tuple[Route, ...] = (*answers.ROUTES, *changes.ROUTES, *keeping.ROUTES)
+RAW_ROUTES: tuple[RawRoute, ...] = (*stream.ROUTES, *uploads.ROUTES, *previews.ROUTES)
 
 
 def make_router(
     service: Service, guard: Guard | None = None, access: Access | None = None
 ) -> "APIRouter":
-    """The API of a host; `attach` puts it into a running app."""
+    """The page and the API of a host; `attach` puts them into a running app."""
     router = protected_router(guard or Guard(), access or Access())
     backend = Backend(service)
-    for raw in RAW_ROUTES:
+    endpoints: list[tuple[str, str, Callable[..., Any]]] = [
+        *((one.method, one.path, _raw_endpoint(backend, one)) for one in web_routes(WebFiles())),
+        *((one.method, API + one.path, _raw_endpoint(backend, one)) for one in RAW_ROUTES),
+        *((one.method, API + one.path, _endpoint(backend, one)) for one in ROUTES),
+    ]
+    for method, path, endpoint in endpoints:
         router.add_api_route(
-            raw.path, _raw_endpoint(backend, raw), methods=[raw.method],
-            response_model=None, include_in_schema=False,
-        )
-    for route in ROUTES:
-        router.add_api_route(
-            route.path, _endpoint(backend, route), methods=[route.method],
-            response_model=None, include_in_schema=False,
-        )
+            path, endpoint, methods=[method], response_model=None, include_in_schema=False)
     return router
 
 
@@ -47,7 +46,7 @@ def _raw_endpoint(backend: Backend, route: RawRoute) -> Callable[..., Any]:
     from fastapi import Request
 
     async def answer(request: Request) -> Any:
-        _asked(request).only(route.params)
+        asked_of(request).only(route.params)
         if route.changes:
             backend.admit_change(request.headers)
         return await route.answer(backend, request)
@@ -60,7 +59,7 @@ def _endpoint(backend: Backend, route: Route) -> Callable[..., Any]:
     from starlette.concurrency import run_in_threadpool
 
     async def answer(request: Request) -> Response:
-        asked = _asked(request)
+        asked = asked_of(request)
         asked.only(route.params)
         if route.changes:
             backend.admit_change(request.headers)
@@ -71,10 +70,3 @@ def _endpoint(backend: Backend, route: Route) -> Callable[..., Any]:
         return json_response(content, tagged=route.tagged, known=known)
 
     return answer
-
-
-def _asked(request: Any) -> Asked:
-    params: dict[str, list[str]] = {}
-    for name, value in request.query_params.multi_items():
-        params.setdefault(name, []).append(value)
-    return Asked(params, request.path_params.get("id", ""))

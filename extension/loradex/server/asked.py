@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loradex.errors import InputError
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 _YES = ("1", "true", "yes", "on")
 _DIGITS = 18
@@ -68,6 +71,14 @@ class Asked:
             return None
         _check_known(name, text, (*_YES, *_NO))
         return text in _YES
+
+
+def asked_of(request: Request) -> Asked:
+    """A request as the answers see it, its body not read yet."""
+    params: dict[str, list[str]] = {}
+    for name, value in request.query_params.multi_items():
+        params.setdefault(name, []).append(value)
+    return Asked(params, request.path_params.get("id", ""))
 
 
 def _check_known(name: str, value: str, known: Collection[str]) -> None:

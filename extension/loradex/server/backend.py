@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,11 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from loradex.server.live import Live
 from loradex.server.problems import RequestRefusedError
 from loradex.server.service import Service
+from loradex.server.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from starlette.requests import Request
 
 TOKEN_HEADER = "X-Loradex-Token"  # noqa: S105
+_UPLOADS_AT_ONCE = 2
 
 
 class Backend:
@@ -24,6 +27,8 @@ class Backend:
         self.live = Live(service)
         self.token = secrets.token_urlsafe(24)
         """Only a page that may read the status can send it; a new one at each start."""
+        self.uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
+        self.thumbnails = Thumbnails()
 
     def admit_change(self, headers: Mapping[str, str]) -> None:
         """Lets a request pass that changes files or notes; `headers` by lower-case name.

@@ -18,6 +18,8 @@ MOST_BYTES = 4 << 20
 async def json_body(request: Request, fields: Collection[str]) -> Mapping[str, Any]:
     """The object in a request's body; a name that is not in `fields` is refused, not ignored.
 
+    No body is an empty object.
+
     Raises:
         InputError: the body is too large, no JSON object, or has other names.
     """
@@ -28,7 +30,7 @@ async def json_body(request: Request, fields: Collection[str]) -> Mapping[str, A
             raise InputError("The body", "it is too large", f"at most {MOST_BYTES} bytes",
                              code="too-large")
     try:
-        content = json.loads(body)
+        content = json.loads(body or b"{}")
     except ValueError as error:
         raise InputError("The body", "it is no JSON", "a JSON object") from error
     if not isinstance(content, dict):

@@ -11,6 +11,7 @@ from loradex.catalog.index.light_rows import LightRow, stamp_of_preview
 from loradex.files.sidecar_names import MODEL_SUFFIXES
 
 _NS = 10**9
+_FILMS = (".mp4", ".webm")
 
 
 def columns_of(rows: Sequence[LightRow], catalog: Catalog) -> dict[str, Any]:
@@ -76,6 +77,14 @@ def _fault(row: LightRow) -> str:
     return str((row.facts.get("fault") or {}).get("code", ""))
 
 
+def _media(row: LightRow) -> str:
+    """By the name, since nothing is opened for a list; the file's own route looks at its bytes."""
+    preview: str = row.summary.get("preview", "")
+    if not preview:
+        return ""
+    return "video" if preview.lower().endswith(_FILMS) else "image"
+
+
 _PLAIN: Mapping[str, Callable[[LightRow], Any]] = {
     "key": lambda row: row.key,
     "file": lambda row: row.id.rpartition("/")[2],
@@ -93,6 +102,7 @@ _PLAIN: Mapping[str, Callable[[LightRow], Any]] = {
     "nsfw": lambda row: row.summary.get("nsfw_level", 0),
 }
 _CODED: Mapping[str, Callable[[LightRow], str]] = {
+    "media": _media,
     "folder": lambda row: row.id.rpartition("/")[0],
     "presence": lambda row: row.presence,
     "family": _family,

@@ -10,21 +10,26 @@ imported when a router is made.
 import hashlib
 import inspect
 import json
+import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any
 
 from loradex.errors import LoradexError
 from loradex.server.access import Access, Login
 from loradex.server.guard import Guard
-from loradex.server.problems import LOGIN_NEEDED, headers_of, status_of
+from loradex.server.problems import LOGIN_NEEDED, RequestRefusedError, headers_of, status_of
 
 if TYPE_CHECKING:
     from fastapi import APIRouter, FastAPI, Request, Response
     from fastapi.routing import APIRoute
 
-PREFIX = "/loradex/v1"
+PREFIX = "/loradex"
+API = "/v1"
+"""Where the JSON API lies below the prefix."""
 _NOT_MODIFIED = 304
 _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_MOST_LETTERS = 200
+log = logging.getLogger(__name__)
 
 
 def protected_router(guard: Guard, access: Access, prefix: str = PREFIX) -> "APIRouter":
@@ -79,6 +84,22 @@ def json_response(
     return Response(body, status, sent, media_type="application/json")
 
 
+def _log_refusal(request: "Request", error: LoradexError) -> None:
+    """One line for whoever runs the host; neither the query nor a body is ever in it.
+
+    Other errors may quote what was sent, so of those only the code is told.
+    """
+    why = f"{error.subject}: {error.found}" if isinstance(error, RequestRefusedError) else ""
+    log.warning(
+        "Refused %s %s with %d %s %s", request.method, _one_line(request.url.path),
+        status_of(error), error.code, _one_line(why))
+
+
+def _one_line(text: str) -> str:
+    """What a stranger sent, so that it can neither forge a line nor steer a terminal."""
+    return text[:_MOST_LETTERS].encode("unicode_escape").decode("ascii")
+
+
 def _route_class() -> "type[APIRoute]":
     from fastapi.routing import APIRoute
 
@@ -92,6 +113,7 @@ def _route_class() -> "type[APIRoute]":
                 try:
                     return await handler(request)
                 except LoradexError as error:
+                    _log_refusal(request, error)
                     return json_response(
                         error.as_dict(), status_of(error), headers=headers_of(error))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sys
 from pathlib import Path
 
 import pytest
@@ -99,16 +98,8 @@ class Library:
 
 
 @pytest.fixture
-def bin_(tmp_path, monkeypatch):
-    """A bin of its own; Send2Trash looks for the user's when it is imported."""
-    monkeypatch.setenv("HOME", str(tmp_path / "user"))
-    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "user" / "data"))
-    (tmp_path / "user" / "data").mkdir(parents=True)
-    for name in [name for name in sys.modules if name.partition(".")[0] == "send2trash"]:
-        monkeypatch.delitem(sys.modules, name)
-    yield tmp_path / "user" / "data" / "Trash"
-    for name in [name for name in sys.modules if name.partition(".")[0] == "send2trash"]:
-        del sys.modules[name]
+def bin_(own_bin):
+    return own_bin
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ class Inverse:
             yield from self._uncopy(target, source)
         elif step.action == "drop":
             yield Step(target, source, "copy")
-        elif step.action == "restore":
+        elif step.action in ("restore", "bring"):
             yield Step(target, None, "trash")
 
     def _uncopy(self, copy: Path, original: Path) -> Iterable[Step]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-Action = Literal["move", "copy", "drop", "trash", "restore", "edit", "write"]
-Kind = Literal["move", "rename", "trash", "edit", "describe", "undo", "redo"]
+Action = Literal["move", "copy", "drop", "trash", "restore", "bring", "edit", "write"]
+Kind = Literal["move", "rename", "trash", "edit", "describe", "picture", "undo", "redo"]
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,8 @@ class Step:
     """One file: where it was and where it goes; no target means the system's bin.
 
     `copy` leaves the source, `drop` removes a copy (the source) of a file that stays (the target),
-    `restore` fetches the source out of the bin, `edit` and `write` leave the file where it is.
+    `restore` fetches the source out of the bin, `bring` gives a file that came in its place, `edit`
+    and `write` leave the file where it is.
     """
 
     source: Path

@@ -18,6 +18,11 @@ from loradex.catalog.organising.edits import Shelf
 from loradex.catalog.organising.inverse import Inverse
 from loradex.catalog.organising.journal import Journal
 from loradex.catalog.organising.operations import Kind, Operation, Row, Step, Write, reason
+from loradex.catalog.organising.pictures import (
+    IncomingPicture,
+    steps_to_put,
+    steps_to_remove,
+)
 from loradex.catalog.organising.places import Places
 from loradex.catalog.organising.plan import Plan, Planner, Target
 from loradex.catalog.organising.portable import check_name
@@ -103,6 +108,16 @@ class Organiser:
             operation = _new("describe", steps=(_still(path, "write"),), writes=(write,),
                              rows=(Row(key, model, model),))  # fmt: skip
             return self._carry_out(operation, dry_run, lambda: write_user_json(model, changes))
+
+    def picture(self, key: int, came: IncomingPicture | None) -> Operation:
+        """Puts a picture beside a model instead of those it has; without one removes the shown."""
+        with self._turn():
+            (entry,) = self._entries([key])
+            model = entry.file.path
+            self._places.place(model.parent)
+            steps = steps_to_remove(entry) if came is None else steps_to_put(entry, came)
+            row = Row(key, model, model)
+            return self._carry_out(_new("picture", steps=steps, rows=(row,)), dry_run=False)
 
     def undo(self, operation_id: str | None = None, dry_run: bool = False) -> Operation:
         """Takes an operation back: the last that can be, or that of an id.

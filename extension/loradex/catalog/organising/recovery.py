@@ -48,7 +48,7 @@ class Recovery:
                        problems=(_CUT_OFF, *self._problems))  # fmt: skip
 
     def _is_done(self, step: Step) -> bool:
-        if step.action in ("move", "trash", "drop") and os.path.lexists(step.source):
+        if step.action in ("move", "trash", "drop", "bring") and os.path.lexists(step.source):
             return False
         return step.target is None or os.path.lexists(step.target)
 
@@ -78,6 +78,8 @@ class Recovery:
             rename_new(aside, step.source)
         if step.action != "drop":
             self._unmove(step, step.target, fresh_name(step.target, self._operation.id, index))
+        if step.action == "bring":
+            step.source.unlink(missing_ok=True)  # whoever sent it was never told that it is here
 
     def _unmove(self, step: Step, target: Path, fresh: Path) -> None:
         if os.path.lexists(fresh):

@@ -119,7 +119,7 @@ def _is_same_name(one: Path, other: Path) -> bool:
 
 def _touched(operation: Operation) -> Iterator[Path]:
     for step in operation.steps:
-        if step.action not in ("edit", "restore"):  # the bin is no folder of ours
+        if step.action not in ("edit", "restore", "bring"):  # the bin is no folder of ours
             yield step.source
         if step.target is not None and step.action != "edit":
             yield step.target

@@ -11,6 +11,7 @@ from loradex.catalog.reading.peek import Peeker
 from loradex.catalog.records import Entry
 from loradex.compat.checkpoint import CheckpointFacts
 from loradex.compat.detect import decide
+from loradex.compat.facts import Fact, facts_of
 from loradex.compat.network import read_network
 from loradex.compat.verdict import Verdict, verdict
 from loradex.errors import LoradexError
@@ -32,6 +33,7 @@ class Details:
     tensors: Mapping[str, TensorInfo] = field(default_factory=dict)
     unknown: tuple[str, ...] = ()
     """Keys that no rule understands."""
+    modules: tuple[Fact, ...] = ()
 
 
 def details_of(entry: Entry) -> Details:
@@ -41,8 +43,10 @@ def details_of(entry: Entry) -> Details:
     described = describe_model_file(entry.file.path, metadata, locks=_locks(entry))
     if header is None:
         return Details(entry, described)
-    unknown = parse_file(header.shapes, metadata).unknown
-    return Details(entry, described, metadata, header.tensors, unknown)
+    shapes = header.shapes
+    parsed = parse_file(shapes, metadata)
+    modules = facts_of(parsed, shapes)
+    return Details(entry, described, metadata, header.tensors, parsed.unknown, modules)
 
 
 def metadata_of(entry: Entry) -> Mapping[str, str]:
