@@ -1,53 +1,17 @@
-// Puts what is clicked in the LoRA tab into the prompt that was used last, and fills the list when
-// the tab is first shown. One function, so that nothing of it is global.
+// Brings in the LoRA page, again and again until the server has its routes: a WebUI shows its page
+// before an extension can add any. Used by the WebUIs and by the standalone alike.
 (function () {
   "use strict";
-  let lastPrompt = "txt2img_prompt";
+  const FIRST_WAIT_MS = 250;
+  const LONGEST_WAIT_MS = 8000;
+  const here = location.origin + location.pathname.replace(/\/?$/, "/");
 
-  function promptBox(id) {
-    return document.querySelector(`gradio-app #${id} textarea`)
-      || document.querySelector(`#${id} textarea`);
+  function bringIn(attempt, wait) {
+    // Some browsers keep a failed import by its address, so each attempt has its own.
+    import(new URL(`loradex/web/loradex.js?attempt=${attempt}`, here).href).catch(() => {
+      setTimeout(() => bringIn(attempt + 1, Math.min(wait * 2, LONGEST_WAIT_MS)), wait);
+    });
   }
 
-  function insert(text) {
-    const box = promptBox(lastPrompt) || promptBox("txt2img_prompt");
-    if (!box) {
-      return;
-    }
-    const space = box.value && !/\s$/.test(box.value) ? " " : "";
-    box.value += space + text;
-    // The WebUI reads the box on input events only.
-    box.dispatchEvent(new Event("input", { bubbles: true }));
-  }
-
-  function fillOnce(observer) {
-    const tab = document.getElementById("tab_loradex");
-    const refresh = document.getElementById("loradex_refresh");
-    if (tab && refresh && tab.style.display !== "none" && tab.offsetParent !== null) {
-      observer.disconnect();
-      refresh.click();
-    }
-  }
-
-  document.addEventListener("focusin", (event) => {
-    const owner = event.target.closest && event.target.closest("#txt2img_prompt, #img2img_prompt");
-    if (owner) {
-      lastPrompt = owner.id;
-    }
-  });
-
-  document.addEventListener("click", (event) => {
-    const button = event.target.closest && event.target.closest("[data-loradex-insert]");
-    if (button) {
-      insert(button.dataset.loradexInsert);
-      button.classList.add("loradex-inserted");
-      setTimeout(() => button.classList.remove("loradex-inserted"), 400);
-    }
-  });
-
-  // Tabs are shown by changing their style; observing that is cheap and needs no host function.
-  const observer = new MutationObserver(() => fillOnce(observer));
-  document.addEventListener("DOMContentLoaded", () => observer.observe(document.body, {
-    subtree: true, childList: true, attributes: true, attributeFilter: ["style", "class"],
-  }));
+  bringIn(1, FIRST_WAIT_MS);
 }());

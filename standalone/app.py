@@ -15,7 +15,9 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from standalone.records import DEMO, Settings
 from standalone.session import Session
 from standalone.ui.generate_tab import GenerateTab
+from standalone.ui.library_tab import add_library_routes, build_library_tab, head
 from standalone.ui.runs import Runs
+from standalone.ui.service import StandaloneService
 
 STYLE = Path(__file__).parent / "ui" / "app.css"
 SCRIPT = Path(__file__).parent / "ui" / "app.js"
@@ -33,8 +35,11 @@ def build(session: Session, runs: Runs, checkpoint: str = DEMO) -> gr.Blocks:
     """All tabs, connected to one session."""
     with gr.Blocks(title="Loradex", analytics_enabled=False, delete_cache=CACHE) as app:
         gr.HTML(HEADER, elem_id="header")
-        with gr.Tabs(), gr.Tab("Generate", id="generate"):
-            tab = GenerateTab(session, runs, checkpoint)
+        with gr.Tabs():
+            with gr.Tab("Generate", id="generate"):
+                tab = GenerateTab(session, runs, checkpoint)
+            with gr.Tab("LoRAs", id="library"):
+                build_library_tab()
         app.unload(tab.leave)
     return app
 
@@ -70,22 +75,27 @@ def launch(
     session = Session(settings, live=True)
     runs = Runs(session)
     app = build(session, runs, checkpoint)
-    _, url, _ = app.launch(
+    local = host in LOOPBACK
+    service = StandaloneService(session, reachable=not local)
+    server, url, _ = app.launch(
         server_name=host, server_port=free_port(host, port), inbrowser=open_browser, share=False,
         prevent_thread_lock=True, quiet=True, ssr_mode=False, run_history=False, mcp_server=False,
         pwa=False, enable_monitoring=False, footer_links=[], theme=theme(), css_paths=STYLE,
-        js=SCRIPT.read_text(encoding="utf-8"),
+        js=SCRIPT.read_text(encoding="utf-8"), head=head(),
         allowed_paths=[str(settings.output_dir.absolute())], app_kwargs=guard(host),
     )
+    add_library_routes(server, service, () if local else (host,))
     print(f"Loradex runs at {url} (Ctrl+C ends it)", flush=True)
-    if host not in LOOPBACK:
-        print("Everyone who can reach this address can use it: there is no login.", flush=True)
+    if not local:
+        print("Everyone who can reach this address can use it: there is no login. LoRA files and "
+              "notes can only be changed under an address of this machine alone.", flush=True)
     try:
         threading.Event().wait()
     except KeyboardInterrupt:
         print("Ending.", flush=True)
     finally:
         runs.cancel_all()
+        service.stop()
         app.close(verbose=False)
         session.close()
 

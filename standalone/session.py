@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,22 @@ class Session:
         self.catalogs = Catalogs(self.settings.home, live=live)
         self._lock = threading.Lock()
         self._engine: LoadedEngine | None = None
+        self._chosen = DEMO
+        self._last: Mapping[str, Any] = {}
+
+    @property
+    def chosen(self) -> str:
+        """The checkpoint that the next picture is made with, as far as is known."""
+        return self._chosen
+
+    @property
+    def last_report(self) -> Mapping[str, Any]:
+        """What the last generation applied, as plain data; empty before the first one."""
+        return self._last
+
+    def choose(self, checkpoint: str) -> None:
+        """Note which checkpoint the user turned to; it is loaded when a picture is made."""
+        self._chosen = checkpoint
 
     def generate(
         self,
@@ -159,12 +176,14 @@ class Session:
             self._drop()
             raise _out_of_memory(job.request) from error
         images, report, messages = result
+        self._last = {**report.as_dict(), "stopped": "", "time": round(time.time(), 3)}
         messages = (*messages, *_unheeded(job))
         return GenerationResult(images, report, time.perf_counter() - started, messages)
 
     def _load(self, checkpoint: str, say: _Reporter) -> LoadedEngine:
         from standalone.engine import load_engine
 
+        self.choose(checkpoint)
         if self._engine is None or self._engine.checkpoint != checkpoint:
             # Dropped first: two checkpoints would not fit into the memory of many machines.
             self._drop()

@@ -31,6 +31,7 @@ class GenerateTab:
         self._session = session
         self._runs = runs
         self._checkpoint = checkpoint
+        session.choose(checkpoint)
         # On a narrow page the picture follows the Generate button, above the settings.
         with gr.Row(elem_id="generate-page"):
             with gr.Column(elem_id="what-to-draw"):
@@ -183,6 +184,7 @@ class GenerateTab:
         return gr.update(info=choices.about_network(self._session, checkpoint or DEMO, network))
 
     def _follow_checkpoint(self, checkpoint: str) -> tuple[Any, ...]:
+        self._session.choose(checkpoint or DEMO)
         side = choices.usual_side(checkpoint or DEMO)
         names = choices.network_choices(self._session, checkpoint or DEMO)
         network = gr.update(choices=names, value=names[0] if names else None)

@@ -11,8 +11,8 @@ from typing import Any
 
 from loradex.catalog.catalog import Catalog
 from loradex.server.api import make_router
+from loradex.server.web import FOLDER
 
-WEB = Path(__file__).resolve().parents[2] / "extension" / "loradex" / "web"
 PROMPT = "<div id='txt2img_prompt'><textarea aria-label='Prompt'></textarea></div>"
 
 
@@ -45,26 +45,28 @@ class Host:
 
 
 @contextmanager
-def page_of(roots: tuple[Path, ...], loaded: Any = None) -> Iterator[str]:
+def page_of(
+    roots: tuple[Path, ...], loaded: Any = None, *, hashing: bool = False
+) -> Iterator[str]:
     """The address of the page, which has a prompt box above it."""
     import uvicorn
     from fastapi import FastAPI
     from fastapi.responses import HTMLResponse
-    from starlette.staticfiles import StaticFiles
-
     app = FastAPI()
     with Catalog(roots) as catalog:
         catalog.refresh()
+        if hashing:
+            catalog.start(watch=False)
         host = Host(catalog)
         host.loaded = loaded
         app.include_router(make_router(host))
 
-        @app.get("/loradex/web/dev/try.html")
+        @app.get("/try/page")
         def tried() -> HTMLResponse:
-            page = (WEB / "page.html").read_text(encoding="utf-8")
+            page = (FOLDER / "page.html").read_text(encoding="utf-8")
+            page = page.replace('"web/', '"../loradex/web/')
             return HTMLResponse(page.replace("<main>", f"{PROMPT}<main>"))
 
-        app.mount("/loradex/web/dev", StaticFiles(directory=WEB))
         server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error",
                                                timeout_graceful_shutdown=3))
         host.server = server
@@ -74,7 +76,7 @@ def page_of(roots: tuple[Path, ...], loaded: Any = None) -> Iterator[str]:
             time.sleep(0.02)
         port = server.servers[0].sockets[0].getsockname()[1]
         try:
-            yield f"http://127.0.0.1:{port}/loradex/web/dev/try.html"
+            yield f"http://127.0.0.1:{port}/try/page"
         finally:
             server.should_exit = True
             thread.join()

@@ -91,13 +91,6 @@ def test_off_over_a_reload(host: RunningWebUI, shelf: Shelf) -> None:
     assert host.weights() == weights
 
 
-def test_the_same_again_costs_nothing(host: RunningWebUI, shelf: Shelf) -> None:
-    prompt = f"a cat <lora:{shelf.usual(SD1)}:1>"
-    host.draw(prompt)
-    host.draw(prompt)
-    assert host.applied()["seconds"] < 0.05
-
-
 def test_memory_is_not_held_twice(host: RunningWebUI, shelf: Shelf) -> None:
     """Many networks one after the other keep no more than the setting allows."""
     names = [shelf.usual(SD1, "locon", seed=seed) for seed in range(30, 42)]

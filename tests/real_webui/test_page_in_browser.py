@@ -55,43 +55,44 @@ def page(host: RunningWebUI, shelf: Shelf, browser: Any) -> Iterator[Any]:
 
 def open_tab(page: Any) -> None:
     page.get_by_role("button", name="LoRA manager", exact=True).first.click()
-    page.wait_for_selector("#loradex_list table")
+    page.locator("loradex-manager .card").first.wait_for()
 
 
-def listing(page: Any) -> Any:
-    """Gradio 3 gives the id to a block and to what is in it."""
-    return page.locator("#loradex_list").first
+def card(page: Any, name: str) -> Any:
+    return page.locator("loradex-manager .card", has_text=name).first
 
 
 def names(page: Any) -> list[str]:
-    return [text.strip() for text in listing(page).locator("tbody td b").all_inner_texts()]
+    return [one.strip() for one in page.locator("loradex-manager .card .name").all_inner_texts()]
 
 
 def search(page: Any, text: str, gone: str) -> None:
     """Types into the search box; the answer is there when a file that does not match is gone."""
-    page.fill("#loradex_search textarea, #loradex_search input", text)
-    page.wait_for_function(
-        "name => !document.querySelector('#loradex_list').innerText.includes(name)", arg=gone)
+    page.locator("loradex-manager input[type=search]").fill(text)
+    card(page, gone).wait_for(state="detached")
 
 
 def test_the_tab_lists_the_files(page: Any) -> None:
     open_tab(page)
-    listed = names(page)
-    assert {"ink drawing", "water & colour", "not finished"} <= set(listed)
-    row = listing(page).locator("tr", has_text="ink drawing").first
-    assert "rank 4" in row.inner_text()
-    assert "ink style" in row.inner_text()
-    broken = listing(page).locator("tr", has_text="not finished").first
-    assert broken.locator(".loradex-fault").count() == 1
-    assert SD1.partition(".")[0] in listing(page).inner_text()
+    card(page, "ink drawing").locator(".badge", has_text="Fits").wait_for()
+    assert {"ink drawing", "water & colour", "not finished"} <= set(names(page))
+    card(page, "not finished").locator(".badge[data-verdict=broken]").wait_for()
     target = os.environ.get(SCREENSHOT)
     if target:
         page.screenshot(path=target)
 
 
+def test_the_details_say_what_was_found(page: Any) -> None:
+    open_tab(page)
+    card(page, "not finished").locator("[data-do=info]").click()
+    page.locator("loradex-manager .panel .problem").first.wait_for()
+    card(page, "ink drawing").locator("[data-do=info]").click()
+    page.locator("loradex-manager .panel", has_text="ink style").wait_for()
+
+
 def test_search(page: Any) -> None:
     open_tab(page)
-    search(page, "ink", gone="water & colour")
+    search(page, "ink drawing", gone="water & colour")
     assert "ink drawing" in names(page)
     search(page, "nothing has this name", gone="ink drawing")
     assert names(page) == []
@@ -101,11 +102,17 @@ def test_insert_puts_the_tag_into_the_prompt(page: Any, host: RunningWebUI) -> N
     page.fill("#txt2img_prompt textarea", "a cat")
     open_tab(page)
     search(page, "water", gone="ink drawing")
-    listing(page).locator("tr", has_text="water & colour").first.locator(
-        "[data-loradex-insert]").first.click()
+    card(page, "water & colour").click()
     page.wait_for_function(
         "document.querySelector('#txt2img_prompt textarea').value.includes('<lora:')")
     prompt = page.input_value("#txt2img_prompt textarea")
     assert re.fullmatch(r"a cat,?\s*<lora:water & colour:1(\.0)?>\s*", prompt)
     # It is the prompt that the server gets, not only the text on the page.
     assert host.draw(prompt).report.startswith("water & colour ")
+
+
+def test_a_file_that_appears_is_a_card_without_a_reload(page: Any, shelf: Shelf) -> None:
+    open_tab(page)
+    shelf.put("just arrived", shelf.tensors(SD1, seed=42))
+    search(page, "just", gone="ink drawing")
+    card(page, "just arrived").wait_for()

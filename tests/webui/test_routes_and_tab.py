@@ -1,9 +1,8 @@
-"""Loradex' routes on the WebUI's app, and its tab: behind the login, escaped, and small."""
+"""Loradex' routes on the WebUI's app, and its tab: behind the login, and small."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +15,8 @@ from tests.webui.installed import session, webui_with_loradex  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
+ROOT = Path(__file__).resolve().parents[2]
 LOCAL = {"host": "127.0.0.1"}
-EVIL = "<img src=x onerror=alert(1)>"
 
 
 def password_protected(base: Path, pairs: str) -> FakeWebUI:
@@ -82,75 +81,14 @@ def test_the_list_and_the_checkpoint_come_over_the_api(tmp_path: Path) -> None:
         assert told.status_code == 200
 
 
-def evil_files(webui: FakeWebUI) -> None:
-    write_lora(webui.lora_dir / "plain.safetensors", metadata={
-        "ss_output_name": EVIL, "modelspec.title": EVIL, "modelspec.trigger_phrase": EVIL,
-        "modelspec.description": EVIL, "ss_tag_frequency": f'{{"1_x": {{"{EVIL}": 3}}}}'})
-    file = write_lora(webui.lora_dir / "other.safetensors")
-    file.rename(webui.lora_dir / "q'\"&.safetensors")
-    (webui.lora_dir / "broken&co.safetensors").write_bytes(b"\0" * 50)
-
-
-def shown(webui: FakeWebUI, **fields: Any) -> str:
-    """What the tab lists."""
-    from loradex.webui.tab import LoraTab
-
-    tab = LoraTab(SimpleNamespace(session=session(webui)))
-    asked = {"text": "", "family": "all", "fits": "all", "faulty": False, "page": 1, **fields}
-    return tab.show(**asked)
-
-
-def test_texts_out_of_files_are_escaped_in_the_tab(tmp_path: Path) -> None:
-    from html.parser import HTMLParser
-
-    class Tags(HTMLParser):
-        def __init__(self) -> None:
-            super().__init__()
-            self.found: set[str] = set()
-            self.attributes: set[str] = set()
-
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            self.found.add(tag)
-            self.attributes.update(name for name, _ in attrs)
-
-    webui = webui_with_loradex(tmp_path)
-    evil_files(webui)
-    with webui:
-        session(webui).opened_catalog().refresh()
-        listed = shown(webui)
-        parser = Tags()
-        parser.feed(listed)
-    assert EVIL not in listed
-    assert "&lt;img" in listed
-    assert parser.found <= {"p", "table", "thead", "tbody", "tr", "th", "td", "b", "button", "span",
-                            "div"}
-    assert parser.attributes <= {"class", "type", "title", "data-loradex-insert"}
-
-
-def test_the_tab_filters_and_turns_pages(tmp_path: Path) -> None:
-    webui = webui_with_loradex(tmp_path)
-    small = write_lora(webui.lora_dir / "f0.safetensors", parts=["te"]).read_bytes()
-    for number in range(1, 120):
-        (webui.lora_dir / f"f{number}.safetensors").write_bytes(small)
-    (webui.lora_dir / "bad.safetensors").write_bytes(b"\0" * 50)
-    with webui:
-        session(webui).opened_catalog().refresh()
-        assert shown(webui).count("<tr>") == 51
-        assert "121 files, page 3 of 3" in shown(webui, page=3)
-        assert shown(webui, page=3).count("<tr>") == 22
-        assert "page 1 of" in shown(webui, page=None)
-        assert "1 files" in shown(webui, text="f77")
-        faulty = shown(webui, faulty=True)
-        assert "bad" in faulty
-        assert faulty.count("<tr>") == 2
-        assert "No file matches" in shown(webui, text="nothing like this")
-        assert len(shown(webui)) < 100_000
-
-
-def test_a_tab_without_a_session_says_so() -> None:
-    from loradex.webui.tab import LoraTab
-
-    assert "not running" in LoraTab(SimpleNamespace(session=None)).show("", "all", "all", False, 1)
+def test_the_page_comes_from_the_webuis_own_server(tmp_path: Path) -> None:
+    with webui_with_loradex(tmp_path) as webui:
+        client = webui.api()
+        loader = client.get("/loradex/web/loradex.js?attempt=3", headers=LOCAL)
+        assert loader.headers["content-type"].startswith("text/javascript")
+        assert b"import(" in loader.content
+    script = ROOT / "javascript" / "loradex.js"
+    assert "loradex/web/loradex.js?attempt=" in script.read_text(encoding="utf-8")
 
 
 def test_the_first_paint_of_the_tab_is_small_and_lists_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import { Prompts } from "./hosts/prompts.js";
 import { chooseLanguage, loadLanguage } from "./model/i18n.js";
 import { Page } from "./page.js";
+import { Completion } from "./view/completion.js";
 import { make } from "./view/dom.js";
 
 const STYLES = ["manager", "header", "grid", "panel", "strip", "organise"];
@@ -15,9 +16,12 @@ class LoradexManager extends HTMLElement {
     // the WebUI has for every change of the page, are not woken while the list scrolls.
     this.root = this.attachShadow({ mode: "open" });
     this.prompts = new Prompts();
+    this.completion = new Completion(this.prompts, () => this.known(),
+      new URL("styles/completion.css", import.meta.url).href);
     /** @type {Page | null} */
     this.page = null;
-    this.started = false;
+    /** @type {Promise<void> | null} */
+    this.started = null;
     this.inView = false;
     this.observer = new IntersectionObserver((all) => this.notice(all.some((one) => one.isIntersecting)));
     this.onVisibility = () => this.notice(this.inView);
@@ -26,12 +30,14 @@ class LoradexManager extends HTMLElement {
   connectedCallback() {
     this.observer.observe(this);
     this.prompts.connect();
+    this.completion.connect();
     document.addEventListener("visibilitychange", this.onVisibility);
   }
 
   disconnectedCallback() {
     this.observer.disconnect();
     this.prompts.disconnect();
+    this.completion.disconnect();
     document.removeEventListener("visibilitychange", this.onVisibility);
     this.page?.seen(false);
   }
@@ -41,15 +47,22 @@ class LoradexManager extends HTMLElement {
     this.inView = inView;
     const seen = inView && document.visibilityState === "visible";
     this.classList.toggle("dark", isDark());
-    if (seen && !this.started) {
-      this.started = true;
-      void this.start();
+    if (seen) {
+      this.started ??= this.start();
     }
     this.page?.seen(seen);
   }
 
+  /** For who needs the library before the page was ever looked at: a prompt that is written. */
+  async known() {
+    this.started ??= this.start();
+    await this.started;
+    return /** @type {Page} */ (this.page).context;
+  }
+
   async start() {
     const language = chooseLanguage([this.lang, document.documentElement.lang, ...navigator.languages]);
+    this.lang = language; // what follows is read aloud in it
     const [t] = await Promise.all([loadLanguage(language), this.addStyles()]);
     this.page = new Page(t, this.prompts, storage());
     this.root.append(this.page.element);

@@ -1,9 +1,9 @@
 // Puts the parts of the page together: what one of them does reaches the others through here.
 
-/** @import {Context, Row, TellHow} from "./model/types.js" */
+/** @import {Context, Row} from "./model/types.js" */
 import { Prompts } from "./hosts/prompts.js";
 import { Api, Problem } from "./model/api.js";
-import { chosen } from "./model/filter.js";
+import { chosen, NO_FILTERS } from "./model/filter.js";
 import { Library } from "./model/library.js";
 import { ordered } from "./model/order.js";
 import { canBeWritten, inserted, readTags, removed, tagText } from "./model/prompt.js";
@@ -12,7 +12,10 @@ import { ViewState } from "./model/view_state.js";
 import { make, setText } from "./view/dom.js";
 import { Grid } from "./view/grid.js";
 import { Header } from "./view/header.js";
+import { Keeping } from "./view/keeping.js";
+import { Messages } from "./view/messages.js";
 import { Panel } from "./view/panel.js";
+import { SelectionBar } from "./view/selection_bar.js";
 import { Strip } from "./view/strip.js";
 import { Tree } from "./view/tree.js";
 
@@ -22,7 +25,7 @@ const KEPT_INSIDE = ["keydown", "keyup", "keypress", "paste", "dragover", "drop"
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15000;
 /** They change how rows are shown, not which. */
-const FORM = ["size", "list", "blur"];
+const FORM = ["size", "list", "blur", "noted"];
 
 export class Page {
   /**
@@ -32,10 +35,11 @@ export class Page {
    */
   constructor(t, prompts, storage) {
     const api = new Api();
+    this.messages = new Messages(t, api);
     /** @type {Context} */
     this.context = {
       t, api, prompts, library: new Library(api), view: new ViewState(storage), selection: new Selection(),
-      tell: (message, how) => this.tell(message, how), fail: (problem) => this.fail(problem),
+      tell: (message, how) => this.messages.tell(message, how), fail: (problem) => this.messages.fail(problem),
       open: (row) => void this.panel.open(row), use: (row) => this.use(row),
     };
     /** @type {readonly Row[]} */
@@ -47,9 +51,16 @@ export class Page {
     this.strip = new Strip(this.context);
     this.grid = new Grid(this.context, () => this.usedKeys());
     this.panel = new Panel(this.context);
+    this.bar = new SelectionBar(this.context, () => this.grid.rows);
+    this.keeping = new Keeping(this.context, this.grid.element, {
+      show: (row) => this.showRow(row), undo: (operation) => this.messages.undo(operation) });
     this.notice = make("p", { class: "notice", role: "status", hidden: true });
     this.element = make("div", { class: "manager" }, [this.header.element, this.strip.element, this.notice,
-      make("div", { class: "main" }, [this.tree.element, this.grid.element, this.panel.element])]);
+      make("div", { class: "main" }, [this.tree.element,
+        make("div", { class: "stage", onpointerdown: () => this.tree.closeDrawer() }, [this.grid.element, ...this.keeping.layers]), this.panel.element]),
+      this.messages.element, this.bar.element]);
+    this.tree.tools.append(this.keeping.drop.button);
+    this.header.element.querySelector(".bar")?.append(this.keeping.buttons);
     this.listen();
   }
 
@@ -57,6 +68,7 @@ export class Page {
     const { library, prompts, view } = this.context;
     KEPT_INSIDE.forEach((name) => this.element.addEventListener(name, (event) => event.stopPropagation()));
     this.element.addEventListener("keydown", (event) => this.pressed(event));
+    this.keeping.drop.listen(this.element);
     library.addEventListener("rows", () => this.reorder());
     library.addEventListener("status", () => this.tree.draw());
     library.addEventListener("applied", () => this.grid.refresh());
@@ -93,28 +105,37 @@ export class Page {
     this.say(this.context.library.connected ? "" : this.context.t("offline"));
   }
 
-  /**
-   * @param {string} message
-   * @param {TellHow} [_how]
-   */
-  tell(message, _how) {
-    this.say(message);
-  }
-
-  /** @param {unknown} problem */
-  fail(problem) {
-    this.say(problem instanceof Error ? problem.message : String(problem));
-  }
-
   /** @param {KeyboardEvent} event */
   pressed(event) {
     const typing = /** @type {Element} */ (event.target).matches("input, textarea, select");
-    if (event.key === "Escape" && this.panel.row) {
+    const inGrid = this.grid.element.contains(/** @type {Node} */ (event.target));
+    const focused = inGrid ? this.grid.rows[this.grid.active] : undefined;
+    if (!typing && (this.bar.pressed(event, focused) || this.undoPressed(event))) {
+      return;
+    }
+    const { selection } = this.context;
+    if (event.key === "Escape" && selection.keys.size && !this.panel.element.contains(/** @type {Node} */ (event.target))) {
+      selection.clear();
+    } else if (event.key === "Escape" && this.panel.row) {
       this.closePanel();
+    } else if (event.key === "Escape" && this.keeping.closeSheet()) {
+      event.preventDefault();
     } else if (event.key === "/" && !typing) {
       event.preventDefault();
       this.header.search.focus();
     }
+  }
+
+  /** @param {KeyboardEvent} event */
+  undoPressed(event) {
+    const key = event.key.toLowerCase();
+    const again = key === "y" || (key === "z" && event.shiftKey);
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || (key !== "z" && key !== "y")) {
+      return false;
+    }
+    event.preventDefault();
+    void (again ? this.messages.redo() : this.messages.undo());
+    return true;
   }
 
   closePanel() {
@@ -128,6 +149,7 @@ export class Page {
       this.sort();
     }
     this.show(!changed.every((name) => FORM.includes(name)));
+    this.header.follow();
     if (changed.includes("folder")) {
       this.tree.draw();
     }
@@ -149,10 +171,23 @@ export class Page {
   /** @param {boolean} fromTop */
   show(fromTop) {
     const { choice } = this.context.view;
-    const rows = chosen(this.order, choice);
+    const rows = chosen(this.order, choice, this.context.library.status.families);
     this.grid.show(rows, choice, fromTop);
     this.header.showTotal(rows.length, this.order.length);
     this.header.showCounts(this.order);
+  }
+
+  /**
+   * Goes to a row; filters that hide it are taken off.
+   * @param {Row} row
+   */
+  showRow(row) {
+    const { view } = this.context;
+    if (!this.grid.rows.includes(row)) {
+      view.change(NO_FILTERS);
+    }
+    this.grid.active = Math.max(0, this.grid.rows.indexOf(row));
+    this.grid.reveal();
   }
 
   promptChanged() {

@@ -42,7 +42,7 @@ def _add_callbacks(plugin: Plugin) -> None:
     # Functions of our own modules, so that `_is_registered` knows them again.
     callbacks: tuple[tuple[Callable[..., Any], Callable[..., Any]], ...] = (
         (script_callbacks.on_ui_settings, lambda: _settings(plugin)),
-        (script_callbacks.on_ui_tabs, lambda: _tab(plugin)),
+        (script_callbacks.on_ui_tabs, _tab),
         (script_callbacks.on_app_started, plugin.start),
         (script_callbacks.on_model_loaded, plugin.model_loaded),
         (script_callbacks.on_infotext_pasted, lambda _, params: _paste(plugin, params)),
@@ -58,10 +58,10 @@ def _settings(plugin: Plugin) -> None:
     add_settings(plugin)
 
 
-def _tab(plugin: Plugin) -> list[tuple[Any, str, str]]:
+def _tab() -> list[tuple[Any, str, str]]:
     from loradex.webui.tab import make_tab
 
-    return make_tab(plugin)
+    return make_tab()
 
 
 def _paste(plugin: Plugin, params: dict[str, str]) -> None:

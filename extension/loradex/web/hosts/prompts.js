@@ -35,6 +35,14 @@ export class Prompts extends EventTarget {
     }
   }
 
+  /**
+   * @param {EventTarget | null} target
+   * @returns {target is HTMLTextAreaElement} whether it is a prompt box
+   */
+  owns(target) {
+    return target instanceof HTMLTextAreaElement && BOXES.some((selector) => target.matches(selector));
+  }
+
   /** @returns {HTMLTextAreaElement | null} null where the page has no prompt (a pop-out) */
   get box() {
     for (const selector of [this.last, ...BOXES].filter(Boolean)) {

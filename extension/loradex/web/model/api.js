@@ -131,4 +131,12 @@ export class Api {
   preview({ key, preview }, size) {
     return this.address(`previews/${key}`, { v: preview, size }).href;
   }
+
+  /**
+   * The picture or video itself.
+   * @param {{key: number, preview: string}} row
+   */
+  previewFile({ key, preview }) {
+    return this.address(`previews/${key}/file`, { v: preview }).href;
+  }
 }

@@ -65,7 +65,7 @@ function rowOf(of) {
     strength: number(of("strength")), favourite: Boolean(of("favourite")),
     rating: number(of("rating")), size: Number(of("size") ?? 0),
     modified: Number(of("modified") ?? 0) * 1000, added: Number(of("added") ?? 0) * 1000,
-    preview: text(of("preview") || ""), nsfw: Number(of("nsfw") ?? 0),
+    preview: text(of("preview") || ""), media: text(of("media")), nsfw: Number(of("nsfw") ?? 0),
   };
   return { ...row, searched: searchedText(row) };
 }

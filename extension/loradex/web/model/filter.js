@@ -7,23 +7,46 @@ import { readQuery } from "./query.js";
 /** Name of what has no family or type of its own. */
 export const UNKNOWN = "unknown";
 
-/** @type {Choice} */
-export const EVERYTHING = {
-  text: "", families: new Set(), types: new Set(), verdicts: new Set(), faults: false,
-  favourites: false, hideUnfit: false, folder: null, sort: "name", descending: false, size: 190,
-  list: false, blur: 4,
+/** @typedef {"text" | "families" | "types" | "verdicts" | "tags" | "faults" | "favourites" | "hideUnfit" | "folder"} Filter */
+
+/**
+ * What leaves rows out, all of it off.
+ * @type {Readonly<Pick<Choice, Filter>>}
+ */
+export const NO_FILTERS = {
+  text: "", families: new Set(), types: new Set(), verdicts: new Set(), tags: new Set(), faults: false,
+  favourites: false, hideUnfit: false, folder: null,
 };
 
-/** @typedef {"families" | "types" | "verdicts" | "faults" | "favourites"} Facet */
+/** @type {Choice} */
+export const EVERYTHING = {
+  ...NO_FILTERS, noted: new Set(), sort: "name", descending: false, size: 190, list: false, blur: 4,
+};
+
+/** @typedef {"families" | "types" | "verdicts" | "tags" | "faults" | "favourites"} Facet */
 
 /** @type {Record<Facet, (row: Row, choice: Choice) => boolean>} */
 const FACETS = {
   families: (row, { families }) => !families.size || families.has(row.family || UNKNOWN),
   types: (row, { types }) => !types.size || typesOf(row).some((type) => types.has(type)),
   verdicts: (row, { verdicts }) => !verdicts.size || verdicts.has(row.verdict),
+  // One more tag asks for less, as in the API: a file must have them all.
+  tags: (row, { tags }) => [...tags].every((tag) => row.tags.includes(tag)),
   faults: (row, { faults }) => !faults || Boolean(row.fault),
   favourites: (row, { favourites }) => !favourites || row.favourite,
 };
+
+/** @type {Record<Facet, (row: Row) => readonly string[]>} */
+const VALUES = {
+  families: (row) => [row.family || UNKNOWN],
+  types: typesOf,
+  verdicts: (row) => (row.verdict ? [row.verdict] : []),
+  tags: (row) => row.tags,
+  faults: (row) => (row.fault ? ["faults"] : []),
+  favourites: (row) => (row.favourite ? ["favourites"] : []),
+};
+
+const NAMES = /** @type {Facet[]} */ (Object.keys(FACETS));
 
 /**
  * @param {Row} row
@@ -31,6 +54,15 @@ const FACETS = {
  */
 function typesOf(row) {
   return row.types.length ? row.types : [UNKNOWN];
+}
+
+/**
+ * How many filters are on, without the search and the folder, which are seen anyway.
+ * @param {Choice} choice
+ */
+export function filterCount({ families, types, verdicts, tags, faults, favourites, hideUnfit }) {
+  const sets = [families, types, verdicts, tags];
+  return sets.reduce((sum, set) => sum + set.size, 0) + Number(faults) + Number(favourites) + Number(hideUnfit);
 }
 
 /**
@@ -49,9 +81,10 @@ function isBelow(row, folder) {
  * Search, folder and the switch, which no chip undoes.
  * @param {readonly Row[]} rows
  * @param {Choice} choice
+ * @param {Record<string, string>} families
  */
-function found(rows, choice) {
-  const { matches } = readQuery(choice.text);
+function found(rows, choice, families) {
+  const { matches } = readQuery(choice.text, { families, noted: choice.noted });
   return rows.filter((row) => isBelow(row, choice.folder)
     && !(choice.hideUnfit && fitRank(row) > 0 && !row.fault) && matches(row));
 }
@@ -60,10 +93,11 @@ function found(rows, choice) {
  * Rows that pass, those first whose name begins with the search, then those whose name has it.
  * @param {readonly Row[]} rows in their order
  * @param {Choice} choice
+ * @param {Record<string, string>} [families] their titles
  */
-export function chosen(rows, choice) {
+export function chosen(rows, choice, families = {}) {
   const tests = Object.values(FACETS);
-  const passed = found(rows, choice).filter((row) => tests.every((test) => test(row, choice)));
+  const passed = found(rows, choice, families).filter((row) => tests.every((test) => test(row, choice)));
   const { first } = readQuery(choice.text);
   if (!first) {
     return passed;
@@ -81,39 +115,21 @@ export function chosen(rows, choice) {
  * How many rows each chip of a facet would show with the other filters as they are.
  * @param {readonly Row[]} rows
  * @param {Choice} choice
+ * @param {Record<string, string>} [families] their titles
  * @returns {Record<Facet, Map<string, number>>}
  */
-export function counted(rows, choice) {
-  /** @type {Record<Facet, Map<string, number>>} */
-  const counts = {
-    families: new Map(), types: new Map(), verdicts: new Map(), faults: new Map(),
-    favourites: new Map(),
-  };
-  const facets = /** @type {[Facet, (row: Row, choice: Choice) => boolean][]} */ (
-    Object.entries(FACETS));
-  for (const row of found(rows, choice)) {
-    const failed = facets.filter(([, test]) => !test(row, choice)).map(([facet]) => facet);
-    if (failed.length < 2) {
-      const counting = failed.length ? failed : /** @type {Facet[]} */ (Object.keys(counts));
-      counting.forEach((facet) => count(counts[facet], valuesOf(row, facet)));
+export function counted(rows, choice, families = {}) {
+  const counts = /** @type {Record<Facet, Map<string, number>>} */ (
+    Object.fromEntries(NAMES.map((name) => [name, new Map()])));
+  for (const row of found(rows, choice, families)) {
+    const failed = NAMES.filter((name) => !FACETS[name](row, choice));
+    if (!failed.length) {
+      NAMES.forEach((name) => count(counts[name], VALUES[name](row)));
+    } else if (failed.length === 1 && failed[0] !== "tags") {
+      count(counts[failed[0]], VALUES[failed[0]](row));
     }
   }
   return counts;
-}
-
-/**
- * @param {Row} row
- * @param {Facet} facet
- * @returns {readonly string[]}
- */
-function valuesOf(row, facet) {
-  switch (facet) {
-    case "families": return [row.family || UNKNOWN];
-    case "types": return typesOf(row);
-    case "verdicts": return row.verdict ? [row.verdict] : [];
-    case "faults": return row.fault ? ["faults"] : [];
-    default: return row.favourite ? ["favourites"] : [];
-  }
 }
 
 /**

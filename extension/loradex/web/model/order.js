@@ -4,6 +4,8 @@
 
 const names = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
 
+const VERDICTS = ["fits", "partly", "unknown", "", "no_effect", "broken"];
+
 /** @param {number} value */
 const known = (value) => (Number.isNaN(value) ? -1 : value);
 
@@ -16,9 +18,22 @@ const ORDERS = {
   size: (a, b) => b.size - a.size,
   rating: (a, b) => known(b.rating) - known(a.rating),
   family: (a, b) => names.compare(a.family, b.family),
+  type: (a, b) => names.compare(a.types.join(), b.types.join()) || a.rank - b.rank,
+  verdict: (a, b) => VERDICTS.indexOf(a.verdict) - VERDICTS.indexOf(b.verdict),
 };
+/** They begin with what is newest, largest or best. */
+const LARGEST_FIRST = new Set(["added", "modified", "size", "rating"]);
 
 export const SORTS = Object.keys(ORDERS);
+
+/**
+ * The way in which the values go, for people and their readers.
+ * @param {string} sort
+ * @param {boolean} descending
+ */
+export function wayOf(sort, descending) {
+  return LARGEST_FIRST.has(sort) === descending ? "ascending" : "descending";
+}
 
 /**
  * How far down a row belongs whatever the order: what fits or may fit, what has no effect, what

@@ -81,6 +81,16 @@ export function withStrength(prompt, tag, strength) {
 }
 
 /**
+ * @param {string} prompt
+ * @param {Tag} tag
+ * @param {string} name
+ */
+export function withName(prompt, tag, name) {
+  const text = `<${tag.kind}:${[name, ...tag.values].join(":")}>`;
+  return prompt.slice(0, tag.start) + text + prompt.slice(tag.start + tag.text.length);
+}
+
+/**
  * Puts the tag at the end, and with it those words that the prompt does not have yet.
  * @param {string} prompt
  * @param {string} tag

@@ -27,6 +27,7 @@
  * @property {number} modified milliseconds since 1970
  * @property {number} added milliseconds since 1970
  * @property {string} preview version of its picture, '' where it has none
+ * @property {string} media what its picture is: `image`, `video` or ''
  * @property {number} nsfw level of its pictures in Civitai's bits (1 safe ... 16); 0 where unknown
  * @property {string} searched everything that a search looks in, in lower case
  */
@@ -40,10 +41,12 @@
  * @property {ReadonlySet<string>} families
  * @property {ReadonlySet<string>} types
  * @property {ReadonlySet<string>} verdicts
+ * @property {ReadonlySet<string>} tags
  * @property {boolean} faults only what has a fault
  * @property {boolean} favourites only favourites
  * @property {boolean} hideUnfit leave out what has no effect here
  * @property {string | null} folder path with its root (`0/art`); null is everything
+ * @property {ReadonlySet<number>} noted keys of rows that have the words of `text`, some in their notes
  * @property {string} sort
  * @property {boolean} descending
  * @property {number} size width of a card in pixels

@@ -2,6 +2,7 @@
 
 /** @import {Choice} from "./types.js" */
 import { EVERYTHING } from "./filter.js";
+import { SavedFilters } from "./saved_filters.js";
 
 const KEPT = "loradex.view";
 /** Kept for the next visit; a search or a filter that is still on would hide files. */
@@ -15,12 +16,15 @@ export class ViewState extends EventTarget {
     this.storage = storage;
     /** @type {Choice} */
     this.choice = { ...EVERYTHING, ...this.read() };
+    this.saved = new SavedFilters(storage);
   }
 
   /** @param {Partial<Choice>} changes */
   change(changes) {
     this.choice = { ...this.choice, ...changes };
-    this.keep();
+    if (LASTING.some((name) => name in changes)) {
+      this.keep();
+    }
     this.dispatchEvent(new CustomEvent("change", { detail: Object.keys(changes) }));
   }
 

@@ -1,19 +1,18 @@
 // The virtual grid: about 40 cards for any number of rows, driven by mouse, touch and keyboard.
 
 /** @import {Choice, Context, Row} from "../model/types.js" */
-import { tagText } from "../model/prompt.js";
 import { Card } from "./card.js";
 import { later, make, setAttribute } from "./dom.js";
-import { layoutOf, placeAfter, seenLines } from "./layout.js";
+import { GridInput } from "./grid_input.js";
+import { layoutOf, pictureSizeOf, seenLines } from "./layout.js";
+import { ListHead } from "./list_head.js";
 
 const SETTLED_MS = 90;
 const FAST_PIXELS_PER_MS = 3;
 
 /** @typedef {{element: HTMLElement, cards: Card[]}} Line */
 
-/**
- * A click or Enter uses a LoRA, Space opens its details, F makes it a favourite. Lines are in the order that is seen, so that readers and the tab key meet them in it.
- */
+/** Lines are in the order that is seen, so that readers and the tab key meet them in it. */
 export class Grid {
   /**
    * @param {Context} context
@@ -24,7 +23,7 @@ export class Grid {
     this.used = used;
     /** @type {readonly Row[]} */
     this.rows = [];
-    this.choice = { size: 190, list: false };
+    this.choice = context.view.choice;
     this.layout = layoutOf(0, 1, this.choice);
     /** @type {Map<number, Line>} */
     this.lines = new Map();
@@ -34,7 +33,12 @@ export class Grid {
     this.hold = false;
     this.lastScroll = { top: 0, at: 0 };
     this.sizer = make("div", { class: "sizer", role: "presentation" });
-    this.element = make("div", { class: "grid", role: "grid", tabindex: "0", "aria-label": context.t("grid.label") }, [this.sizer]);
+    this.head = new ListHead(context);
+    this.empty = make("p", { class: "empty", text: context.t("grid.empty"), hidden: true });
+    this.element = make("div", {
+      class: "grid", role: "grid", tabindex: "0", "aria-label": context.t("grid.label"), "aria-multiselectable": "true",
+    }, [this.head.element, this.sizer, this.empty]);
+    this.input = new GridInput(context, this);
     this.settle = later(() => {
       this.hold = false;
       this.refresh();
@@ -45,9 +49,7 @@ export class Grid {
 
   listen() {
     this.element.addEventListener("scroll", () => this.scrolled(), { passive: true });
-    this.element.addEventListener("click", (event) => this.clicked(event));
-    this.element.addEventListener("keydown", (event) => this.pressed(event));
-    this.element.addEventListener("dragstart", (event) => this.tell("drag", event, event));
+    this.context.selection.addEventListener("change", () => this.mark());
     new ResizeObserver(() => this.resized()).observe(this.element);
   }
 
@@ -63,6 +65,8 @@ export class Grid {
     const place = fromTop ? 0 : rows.findIndex((row) => row.key === kept);
     this.active = Math.max(0, place);
     this.element.classList.toggle("as-list", choice.list);
+    this.head.show(choice);
+    this.empty.hidden = rows.length > 0;
     if (fromTop) {
       this.element.scrollTop = 0;
     }
@@ -79,8 +83,8 @@ export class Grid {
       this.element.scrollTop = Math.floor(first / this.layout.columns) * this.layout.lineHeight;
       this.reveal();
     }
-    setAttribute(this.element, "aria-rowcount", this.layout.lines);
-    setAttribute(this.element, "aria-colcount", this.layout.columns);
+    setAttribute(this.element, "aria-rowcount", this.layout.lines + Number(this.choice.list));
+    setAttribute(this.element, "aria-colcount", this.choice.list ? null : this.layout.columns);
     this.lines.forEach((line) => line.element.remove());
     this.spare.push(...this.lines.values());
     this.lines.clear();
@@ -123,7 +127,7 @@ export class Grid {
       const line = this.lines.get(place) ?? this.add(place, next);
       next = line.element.nextSibling;
     }
-    this.markActive();
+    this.mark();
   }
 
   /**
@@ -147,7 +151,10 @@ export class Grid {
     line.element.style.transform = `translateY(${place * lineHeight}px)`;
     line.element.style.height = `${lineHeight}px`;
     line.element.style.setProperty("--columns", String(columns));
-    setAttribute(line.element, "aria-rowindex", place + 1);
+    const { list, blur } = this.choice;
+    // In the list the card is the row, so the line around it is nothing.
+    setAttribute(line.element, "role", list ? "presentation" : "row");
+    setAttribute(line.element, "aria-rowindex", list ? null : place + 1);
     const rows = this.rows.slice(place * columns, (place + 1) * columns);
     while (line.cards.length > rows.length) {
       line.cards.pop()?.element.remove();
@@ -155,9 +162,10 @@ export class Grid {
     rows.forEach((row, column) => {
       const card = line.cards[column] ?? this.addCard(line);
       card.element.id = `card-${row.key}`;
-      setAttribute(card.element, "aria-colindex", column + 1);
+      card.place(place, column, list);
       card.fill(row, {
-        context: this.context, applied: this.context.library.applied, used: this.used(), hold: this.hold });
+        context: this.context, applied: this.context.library.applied, used: this.used(), hold: this.hold,
+        pictureSize: pictureSizeOf(this.layout, list), list, blur });
     });
   }
 
@@ -169,23 +177,28 @@ export class Grid {
     return card;
   }
 
-  markActive() {
+  /** Shows which card has the keys and which are chosen. */
+  mark() {
     const row = this.rows[this.active];
+    const { keys } = this.context.selection;
     setAttribute(this.element, "aria-activedescendant", row ? `card-${row.key}` : null);
-    for (const { cards } of this.lines.values()) {
-      for (const card of cards) {
-        const active = card.row === row;
-        card.element.classList.toggle("active", active);
-        setAttribute(card.element, "aria-selected", String(active));
-      }
+    this.element.classList.toggle("choosing", keys.size > 0);
+    for (const card of this.cards()) {
+      card.element.classList.toggle("active", card.row === row);
+      setAttribute(card.element, "aria-selected", String(Boolean(card.row && keys.has(card.row.key))));
     }
+  }
+
+  cards() {
+    return [...this.lines.values()].flatMap((line) => line.cards);
   }
 
   /** Scrolls so that the active card is seen. */
   reveal() {
     const { columns, lineHeight } = this.layout;
     const top = Math.floor(this.active / columns) * lineHeight;
-    const { scrollTop, clientHeight } = this.element;
+    const { scrollTop } = this.element;
+    const clientHeight = this.element.clientHeight - this.head.height;
     if (top < scrollTop) {
       this.element.scrollTop = top;
     } else if (top + lineHeight > scrollTop + clientHeight) {
@@ -196,63 +209,20 @@ export class Grid {
 
   /** @param {Event} event */
   cardOf(event) {
-    const target = /** @type {Element} */ (event.target);
-    const element = target.closest(".card");
-    for (const { cards } of this.lines.values()) {
-      const card = cards.find((one) => one.element === element);
-      if (card) {
-        return card;
-      }
-    }
-    return null;
-  }
-
-  /** @param {MouseEvent} event */
-  clicked(event) {
-    const card = this.cardOf(event);
-    if (!card?.row) {
-      return;
-    }
-    this.active = this.rows.indexOf(card.row);
-    this.markActive();
-    const button = /** @type {Element} */ (event.target).closest("[data-do]");
-    const what = button?.getAttribute("data-do");
-    this.tell(what === "info" ? "open" : what ?? "use", event);
-  }
-
-  /** @param {KeyboardEvent} event */
-  pressed(event) {
-    const page = Math.max(1, Math.floor(this.element.clientHeight / this.layout.lineHeight));
-    const { columns } = this.layout;
-    const place = placeAfter(event.key, this.active, this.rows.length, { columns, page });
-    const keys = /** @type {Record<string, string>} */ ({ Enter: "use", " ": "open", i: "open", f: "star" });
-    if (event.ctrlKey || event.metaKey || event.altKey || !this.rows.length) {
-      return;
-    }
-    if (place !== null) {
-      this.active = place;
-      this.reveal();
-      event.preventDefault();
-    } else if (event.key in keys) {
-      event.preventDefault();
-      this.tell(keys[event.key], event);
-    }
+    const element = /** @type {Element} */ (event.target).closest(".card");
+    return this.cards().find((card) => card.element === element) ?? null;
   }
 
   /**
-   * @param {string} name
-   * @param {Event} event
-   * @param {DragEvent} [drag]
+   * Gives a row the keys.
+   * @param {number} place
    */
-  tell(name, event, drag) {
-    const row = drag ? this.cardOf(event)?.row : this.rows[this.active];
-    const { use, open, library, fail } = this.context;
-    if (row && name === "star") {
-      library.edit(row, { favourite: !row.favourite }).catch(fail);
-    } else if (row && drag) {
-      drag.dataTransfer?.setData("text/plain", tagText(row.shortName, row.strength));
-    } else if (row) {
-      (name === "open" ? open : use)(row);
-    }
+  activate(place) {
+    this.active = Math.max(0, Math.min(place, this.rows.length - 1));
+    this.reveal();
+  }
+
+  get page() {
+    return Math.max(1, Math.floor(this.element.clientHeight / this.layout.lineHeight));
   }
 }

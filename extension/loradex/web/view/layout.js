@@ -3,13 +3,14 @@
 /**
  * @typedef {object} Layout
  * @property {number} columns
+ * @property {number} cardWidth in pixels
  * @property {number} lineHeight height of a line with its gap
  * @property {number} lines
  * @property {number} height of everything
  */
 
 const GAP = 10;
-const LIST_HEIGHT = 52;
+const LIST_HEIGHT = 48;
 const CAPTION = 74;
 const SPARE = 1;
 
@@ -27,7 +28,7 @@ export function layoutOf(count, width, { size, list }) {
   const cardWidth = (room - GAP * (columns - 1)) / columns;
   const lineHeight = list ? LIST_HEIGHT : Math.round(cardWidth * 1.15) + CAPTION + GAP;
   const lines = Math.ceil(count / columns);
-  return { columns, lineHeight, lines, height: lines * lineHeight };
+  return { columns, cardWidth, lineHeight, lines, height: lines * lineHeight };
 }
 
 /**
@@ -59,4 +60,16 @@ export function placeAfter(key, place, count, { columns, page }) {
     Home: 0, End: last,
   };
   return key in moves ? Math.max(0, Math.min(last, moves[key])) : null;
+}
+
+const PICTURES = [160, 320, 640];
+
+/**
+ * The smallest thumbnail that fills the screen's own pixels.
+ * @param {Layout} layout
+ * @param {boolean} list
+ */
+export function pictureSizeOf({ cardWidth }, list) {
+  const wanted = (list ? 48 : cardWidth) * (globalThis.devicePixelRatio || 1);
+  return PICTURES.find((size) => size >= wanted) ?? PICTURES[PICTURES.length - 1];
 }

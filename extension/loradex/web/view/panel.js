@@ -1,196 +1,147 @@
-// The details of one LoRA: what it is, whether it fits and why, and what the user wrote about it.
+// The details of one LoRA: what it is, whether it fits and why, and what the user says about it.
 
 /** @import {Context, Row} from "../model/types.js" */
 import { networkPath } from "../model/api.js";
-import { make } from "./dom.js";
+import { later, make, setAttribute, setText } from "./dom.js";
 import { icon } from "./icons.js";
+import { FileTools, Insert } from "./panel/actions.js";
+import { factsPart, hashesPart, metadataPart } from "./panel/facts.js";
+import { write } from "./panel/field.js";
+import { layersPart } from "./panel/layers.js";
+import { Own } from "./panel/own.js";
+import { lock } from "./panel/part.js";
+import { Pictures } from "./panel/pictures.js";
+import { Training } from "./panel/training.js";
+import { faultPart, verdictPart } from "./panel/verdict.js";
+import { Words } from "./panel/words.js";
+import { problemNodes } from "./problem.js";
 
-const PICTURE_SIZE = 640;
-const HASHES = ["sha256", "tensor_sha256"];
+/** A change of many files comes in several events. */
+const SETTLE_MS = 100;
 
-/** Event: `close`, when the user closes it. */
+/** Event: `close`, when the user closes it or its file is gone. */
 export class Panel extends EventTarget {
   /** @param {Context} context */
   constructor(context) {
     super();
-    const { t } = context;
+    const { t, library, prompts } = context;
     this.context = context;
-    this.t = t;
     /** @type {Row | null} */
     this.row = null;
-    this.body = make("div", { class: "panel-body" });
+    this.asked = 0;
     this.title = make("h2", { tabindex: "-1", dir: "auto" });
+    this.favourite = make("button", { type: "button", class: "icon-button", onclick: () => void this.toggleFavourite() }, [icon("star")]);
+    this.problem = make("div", { role: "alert" });
+    this.pictures = new Pictures(context);
+    this.words = new Words(context);
+    this.training = new Training(context);
+    this.insert = new Insert(context);
+    this.own = new Own(context);
+    this.parts = [faultPart(context), this.insert, this.pictures, new FileTools(context), this.words, verdictPart(context), this.own,
+      this.training, layersPart(context), factsPart(context), hashesPart(context), metadataPart(context)];
+    this.body = make("div", { class: "panel-body", hidden: true }, this.parts.map((part) => part.element));
     this.element = make("aside", { class: "panel", "aria-label": t("panel.label"), hidden: true }, [
-      make("div", { class: "panel-head" }, [this.title, make("button", {
-        type: "button", class: "icon-button", "aria-label": t("panel.close"),
-        onclick: () => this.dispatchEvent(new Event("close")),
-      }, [icon("close")])]), this.body,
-    ]);
+      make("div", { class: "panel-head" }, [this.title, this.favourite, make("button", {
+        type: "button", class: "icon-button", "aria-label": t("panel.close"), onclick: () => this.dispatchEvent(new Event("close")),
+      }, [icon("close")])]), this.problem, this.body]);
+    this.pictures.listen(this.element);
+    this.again = later(() => void this.load(), SETTLE_MS);
+    library.addEventListener("rows", () => this.follow());
+    prompts.addEventListener("change", () => this.promptChanged());
   }
 
   /** @param {Row} row */
   async open(row) {
+    this.commit();
     this.row = row;
+    this.body.hidden = true;
+    this.problem.replaceChildren();
     this.element.hidden = false;
-    this.title.textContent = row.title || row.name;
-    this.body.replaceChildren(...this.head(row));
+    this.element.scrollTop = 0;
+    this.head(row);
     this.title.focus({ preventScroll: true });
-    try {
-      const details = await this.context.api.get(networkPath(row.id), { root: row.root });
-      if (this.row === row) {
-        this.body.append(...this.sections(row, details));
-      }
-    } catch (error) {
-      this.body.append(make("p", { class: "problem", role: "alert", text: String(
-        error instanceof Error ? error.message : error) }));
-    }
+    await this.load();
   }
 
   close() {
+    this.commit();
     this.row = null;
     this.element.hidden = true;
   }
 
+  /** What was typed and not left yet is written. */
+  commit() {
+    if (this.row) {
+      this.own.commit();
+      this.words.commit();
+    }
+  }
+
   /** @param {Row} row */
   head(row) {
-    const use = make("button", {
-      type: "button", class: "primary", text: this.t("panel.use"), onclick: () => this.context.use(row),
-    });
-    const picture = row.preview
-      ? make("img", { class: "big", src: this.context.api.preview(row, PICTURE_SIZE), alt: this.t("panel.preview") })
-      : null;
-    return [use, picture].filter((one) => one !== null);
+    const name = row.title || row.name;
+    setText(this.title, name);
+    setAttribute(this.favourite, "aria-label", this.context.t("card.favourite", { name }));
+    setAttribute(this.favourite, "aria-pressed", String(row.favourite));
+    lock(this.context, [this.favourite]);
   }
 
-  /**
-   * @param {Row} row
-   * @param {any} details
-   */
-  sections(row, details) {
-    return [
-      this.fault(details), this.words(row), this.verdict(details.check),
-      this.text("panel.description", details.description), this.own(row, details),
-      this.facts(row, details), this.metadata(details.metadata ?? {}),
-    ].filter((one) => one !== null);
-  }
-
-  /**
-   * @param {string} title
-   * @param {readonly Node[]} children
-   */
-  section(title, children) {
-    return make("section", {}, [make("h3", { text: this.t(title) }), ...children]);
+  /** An answer that another one has overtaken is dropped. */
+  async load() {
+    const { row } = this;
+    if (!row) {
+      return;
+    }
+    this.asked += 1;
+    const { asked } = this;
+    try {
+      const details = await this.context.api.get(networkPath(row.id), { root: row.root });
+      if (asked === this.asked && this.row?.key === row.key) {
+        this.show(details);
+      }
+    } catch (problem) {
+      if (asked === this.asked && this.row?.key === row.key) {
+        this.problem.replaceChildren(...problemNodes(problem));
+      }
+    }
   }
 
   /** @param {any} details */
-  fault({ message, next_step: nextStep }) {
-    return message ? make("section", { class: "problem", role: "note" }, [
-      make("p", { text: message, dir: "auto" }), make("p", { class: "next", text: nextStep ?? "" }),
-    ]) : null;
-  }
-
-  /** @param {Row} row */
-  words(row) {
-    return row.words.length ? this.section("panel.words", [make("div", { class: "chips" },
-      row.words.map((word) => make("button", {
-        type: "button", class: "chip filter", text: word, dir: "auto",
-        onclick: () => this.context.prompts.add(word),
-      })))]) : null;
-  }
-
-  /** @param {any} check */
-  verdict(check) {
-    if (!check) {
-      return null;
+  show(details) {
+    if (this.row) {
+      const shown = { row: this.row, details };
+      this.problem.replaceChildren();
+      this.parts.forEach((part) => part.show(shown));
+      this.body.hidden = false;
     }
-    const parts = Object.entries(check.components).map(([name, part]) => make("li", {
-      text: this.t("panel.part", { name, done: part.shape_ok, of: part.named }) }));
-    return this.section("panel.verdict", [
-      make("span", { class: "badge", "data-verdict": check.verdict }, [
-        icon(check.verdict), this.t(`verdict.${check.verdict}`)]),
-      make("ul", {}, [...check.reasons.map((/** @type {string} */ text) => make("li", { text })),
-        ...parts]),
-    ]);
   }
 
-  /**
-   * @param {string} title
-   * @param {string} text
-   */
-  text(title, text) {
-    return text ? this.section(title, [make("p", { class: "long", text, dir: "auto" })]) : null;
+  /** Stays with its file while that is renamed, moved or described elsewhere. */
+  follow() {
+    const { row } = this;
+    const now = row && this.context.library.byKey.get(row.key);
+    if (row && !now) {
+      this.dispatchEvent(new Event("close"));
+    } else if (now && now !== row) {
+      this.row = now;
+      this.head(now);
+      this.again();
+    }
   }
 
-  /**
-   * What only the user knows; written when a field is left.
-   * @param {Row} row
-   * @param {any} details
-   */
-  own(row, details) {
-    const notes = make("textarea", {
-      rows: "3", "aria-label": this.t("panel.notes"), dir: "auto",
-      onchange: () => this.edit(row, { notes: notes.value }),
-    });
-    notes.value = details.notes ?? "";
-    const tags = make("input", {
-      type: "text", "aria-label": this.t("panel.tags"), value: row.tags.join(", "),
-      onchange: () => this.edit(row, {
-        tags: tags.value.split(",").map((tag) => tag.trim()).filter(Boolean) }),
-    });
-    const rating = make("input", {
-      type: "number", min: "0", max: "10", "aria-label": this.t("panel.rating"),
-      value: Number.isNaN(row.rating) ? "" : row.rating,
-      onchange: () => this.edit(row, { rating: rating.value === "" ? null : Number(rating.value) }),
-    });
-    return this.section("panel.own", [make("div", { class: "fields" }, [
-      ...this.field("panel.notes", notes), ...this.field("panel.tags", tags),
-      ...this.field("panel.rating", rating)])]);
+  promptChanged() {
+    if (this.row) {
+      this.words.promptChanged();
+      this.training.promptChanged();
+      this.insert.promptChanged();
+    }
   }
 
-  /**
-   * @param {string} name
-   * @param {HTMLElement} input
-   */
-  field(name, input) {
-    return [make("span", { text: this.t(name) }), input];
+  async toggleFavourite() {
+    const { t, fail } = this.context;
+    const { row } = this;
+    if (row) {
+      await write(this.context, row, { favourite: !row.favourite }, t("field.favourite")).catch(fail);
+    }
   }
-
-  /**
-   * @param {Row} row
-   * @param {any} details
-   */
-  facts(row, details) {
-    const facts = {
-      "fact.file": row.id, "fact.family": row.family || this.t("family.unknown"),
-      "fact.types": row.types.join(", "), "fact.rank": row.rank || "",
-      "fact.size": this.t("megabytes", { value: Math.round(row.size / 1e5) / 10 }),
-      "fact.strength": Number.isNaN(row.strength) ? "" : row.strength,
-      "fact.evidence": (details.evidence ?? []).join("\n"),
-      ...Object.fromEntries(HASHES.map((name) => [`fact.${name}`, details[name] ?? ""])),
-    };
-    return this.section("panel.facts", [list(Object.entries(facts)
-      .filter(([, value]) => value !== "").map(([name, value]) => [this.t(name), String(value)]))]);
-  }
-
-  /** @param {Record<string, string>} metadata */
-  metadata(metadata) {
-    const entries = Object.entries(metadata);
-    return entries.length ? make("details", {}, [
-      make("summary", { text: this.t("panel.metadata", { count: entries.length }) }), list(entries),
-    ]) : null;
-  }
-
-  /**
-   * @param {Row} row
-   * @param {Record<string, unknown>} changes
-   */
-  edit(row, changes) {
-    this.context.library.edit(row, changes).catch(this.context.fail);
-  }
-}
-
-/** @param {readonly (readonly [string, string])[]} pairs */
-function list(pairs) {
-  return make("dl", {}, pairs.flatMap(([name, value]) => [
-    make("dt", { text: name, dir: "auto" }), make("dd", { text: value, dir: "auto" })]));
 }

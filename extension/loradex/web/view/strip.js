@@ -1,15 +1,21 @@
 // The LoRAs of the prompt in use: a slider and a switch for each, and what is wrong with it.
 
 /** @import {Tag} from "../model/prompt.js" */
-/** @import {Context} from "../model/types.js" */
+/** @import {Context, Row} from "../model/types.js" */
 import { fitRank } from "../model/order.js";
-import { hasWords, isReadable, readTags, strengthText, withStrength } from "../model/prompt.js";
+import { hasWords, isReadable, readTags, removed, strengthText, withName, withStrength } from "../model/prompt.js";
 import { make } from "./dom.js";
+import { icon } from "./icons.js";
+
+const MOST_NAMES = 4;
+
+/** @typedef {{text: string, ways: readonly Node[]}} Warning what is wrong, and buttons that help */
 
 export class Strip {
   /** @param {Context} context */
-  constructor({ t, prompts, library }) {
+  constructor({ t, prompts, library, open }) {
     this.t = t;
+    this.open = open;
     this.prompts = prompts;
     this.names = () => library.nameIndex();
     /** @type {Map<string, number>} strengths of what is switched off */
@@ -52,9 +58,46 @@ export class Strip {
         this.draw();
       },
     });
-    const warning = this.warning(prompt, name);
-    return make("div", { class: "used-one" }, [off, slider, value,
-      warning ? make("span", { class: "warning", text: `⚠ ${warning}` }) : null]);
+    const remove = make("button", {
+      type: "button", class: "plain", "aria-label": this.t("strip.remove", { name }), title: this.t("strip.remove", { name }),
+      onclick: () => this.remove(place),
+    }, [icon("close")]);
+    const warning = this.warning(prompt, name, place);
+    return make("div", { class: "used-one" }, [off, slider, value, remove, ...warning
+      ? [make("span", { class: "warning", text: `⚠ ${warning.text}` }), ...warning.ways] : []]);
+  }
+
+  /** @param {number} place */
+  remove(place) {
+    const prompt = this.prompts.text;
+    const tag = readTags(prompt)[place];
+    if (tag) {
+      const rows = this.names().find(tag.name);
+      this.prompts.write(removed(prompt, tag, rows.length === 1 ? rows[0].words.slice(0, 1) : []));
+    }
+  }
+
+  /**
+   * @param {string} text
+   * @param {() => void} onclick
+   */
+  way(text, onclick) {
+    return make("button", { type: "button", class: "chip filter", text, dir: "auto", onclick });
+  }
+
+  /**
+   * Buttons that put another file's name into the tag.
+   * @param {readonly Row[]} rows
+   * @param {number} place
+   */
+  renames(rows, place) {
+    return rows.slice(0, MOST_NAMES).map((row) => this.way(row.shortName, () => {
+      const prompt = this.prompts.text;
+      const tag = readTags(prompt)[place];
+      if (tag) {
+        this.prompts.write(withName(prompt, tag, row.shortName));
+      }
+    }));
   }
 
   /**
@@ -72,22 +115,26 @@ export class Strip {
   /**
    * @param {string} prompt
    * @param {string} name
-   * @returns {string} '' where all is well
+   * @param {number} place
+   * @returns {Warning | null} null where all is well
    */
-  warning(prompt, name) {
+  warning(prompt, name, place) {
+    const { t } = this;
     const found = this.names().find(name);
     if (!found.length) {
-      const near = this.names().near(name).map((row) => row.shortName).join(", ");
-      return near ? this.t("strip.near", { names: near }) : this.t("strip.missing");
+      const near = this.names().near(name);
+      return { text: t(near.length ? "strip.near" : "strip.missing"), ways: this.renames(near, place) };
     }
     if (found.length > 1) {
-      return this.t("strip.ambiguous");
+      return { text: t("strip.ambiguous"), ways: this.renames(found, place) };
     }
     const [row] = found;
     if (fitRank(row) > 0) {
-      return this.t(row.status === "ok" ? "strip.unfit" : "strip.faulty");
+      return { text: t(row.status === "ok" ? "strip.unfit" : "strip.faulty"),
+        ways: [this.way(t("strip.details"), () => this.open(row))] };
     }
     const spoken = !row.words.length || row.words.some((words) => hasWords(prompt, words));
-    return spoken ? "" : this.t("strip.word");
+    return spoken ? null : { text: t("strip.word"),
+      ways: [this.way(row.words[0], () => this.prompts.add(row.words[0]))] };
   }
 }
