@@ -130,7 +130,9 @@ def emphasise(states: torch.Tensor, multipliers: Sequence[float]) -> torch.Tenso
         return states
     weights = torch.tensor(multipliers, device=states.device, dtype=states.dtype)
     weighted = states * weights[None, :, None]
-    return weighted * (states.mean() / weighted.mean())
+    ratio = states.mean() / weighted.mean()
+    # A mean of zero cannot be restored; the WebUI's picture is then black.
+    return weighted * ratio if bool(torch.isfinite(ratio)) else weighted
 
 
 def _repeat_last(states: torch.Tensor, length: int) -> torch.Tensor:

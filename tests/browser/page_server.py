@@ -46,17 +46,18 @@ class Host:
 
 @contextmanager
 def page_of(
-    roots: tuple[Path, ...], loaded: Any = None, *, hashing: bool = False
+    roots: tuple[Path, ...], loaded: Any = None, *,
+    hashing: bool = False, watching: bool = False, port: int = 0,
 ) -> Iterator[str]:
-    """The address of the page, which has a prompt box above it."""
+    """The address of the page, which has a prompt box above it; `port` 0 is any that is free."""
     import uvicorn
     from fastapi import FastAPI
     from fastapi.responses import HTMLResponse
     app = FastAPI()
     with Catalog(roots) as catalog:
         catalog.refresh()
-        if hashing:
-            catalog.start(watch=False)
+        if hashing or watching:
+            catalog.start(watch=watching)
         host = Host(catalog)
         host.loaded = loaded
         app.include_router(make_router(host))
@@ -67,7 +68,7 @@ def page_of(
             page = page.replace('"web/', '"../loradex/web/')
             return HTMLResponse(page.replace("<main>", f"{PROMPT}<main>"))
 
-        server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error",
+        server = uvicorn.Server(uvicorn.Config(app, port=port, log_level="error",
                                                timeout_graceful_shutdown=3))
         host.server = server
         thread = threading.Thread(target=server.run)

@@ -66,6 +66,12 @@ def test_break_starts_a_new_chunk(toy: Any) -> None:
     assert torch.equal(both[:, 77:], encode_prompt(toy, "blue").states)
 
 
+def test_a_mean_of_zero_is_no_reason_for_a_black_picture() -> None:
+    states = torch.tensor([[[1.0, -1.0], [2.0, -2.0]]])
+    strong = emphasise(states, [1.5, 1.0])
+    torch.testing.assert_close(strong, torch.tensor([[[1.5, -1.5], [2.0, -2.0]]]))
+
+
 def test_emphasis_scales_the_tokens_and_restores_the_mean(toy: Any) -> None:
     plain, strong = (encode_prompt(toy, text).states for text in ("red dot", "(red:1.5) dot"))
     weights = torch.ones(77)

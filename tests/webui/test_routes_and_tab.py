@@ -112,3 +112,16 @@ def test_the_first_paint_of_the_tab_is_small_and_lists_nothing(tmp_path: Path) -
             assert "ink-" not in page
             sizes.append(len(page))
     assert max(sizes) < 100_000
+
+
+@pytest.mark.parametrize(("localization", "lang"), [
+    ("None", ""), ("zh_CN", "zh-CN"), ("zh-Hans (Stable)", "zh-Hans"), ("German", ""),
+    ('"><script>', ""), ("zh_CN\" onclick=x", "zh-CN"),
+])
+def test_the_page_speaks_the_language_of_the_webuis_localization(
+    localization: str, lang: str
+) -> None:
+    from loradex.webui.tab import element
+
+    start = f'<loradex-manager lang="{lang}">' if lang else "<loradex-manager>"
+    assert element(localization).startswith(start)

@@ -61,7 +61,8 @@ class LoradexManager extends HTMLElement {
   }
 
   async start() {
-    const language = chooseLanguage([this.lang, document.documentElement.lang, ...navigator.languages]);
+    // Gradio says `lang="en"` of every page, so the document is not asked.
+    const language = chooseLanguage([this.lang, ...navigator.languages]);
     this.lang = language; // what follows is read aloud in it
     const [t] = await Promise.all([loadLanguage(language), this.addStyles()]);
     this.page = new Page(t, this.prompts, storage());

@@ -86,7 +86,7 @@ export class Duplicates {
     const { t, api, open } = this.context;
     const others = rows.filter((one) => one !== row).map((one) => one.key);
     const best = row.key === group.keep && SAME.has(group.kind);
-    const label = t("doubles.keep", { name: row.id });
+    const label = `${t("doubles.choose")}: ${row.id}`; // begins as it is read, for who speaks to the page
     return make("article", { class: best ? "double-file best" : "double-file" }, [
       row.preview ? make("img", { src: api.preview(row, PICTURE_SIZE), alt: "", loading: "lazy" }) : make("div", { class: "no-picture" }, [icon("copies")]),
       make("button", { type: "button", class: "link", text: row.name, dir: "auto", title: row.id, onclick: () => open(row) }),

@@ -78,6 +78,9 @@ export class GridInput {
     } else {
       this.act(what === "info" ? "open" : what ?? "use", row);
     }
+    if (what === "check" || what === "star") {
+      this.grid.element.focus({ preventScroll: true }); // the button goes when the lines are laid anew
+    }
     this.grid.mark();
   }
 

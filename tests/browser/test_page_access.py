@@ -1,0 +1,101 @@
+"""The page for those who see, point or read otherwise: axe-core's findings and the languages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.app_in_browser import ROOT, browsing, chromium
+from tests.browser.page_server import page_of
+from tests.standalone.libraries import write_library
+
+AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240),
+              pytest.mark.skipif(not chromium(), reason="no Chromium here")]
+pytest.importorskip("playwright")
+needs_axe = pytest.mark.skipif(  # in CI it has to be there
+    not AXE.exists() and not os.environ.get("CI"), reason="no axe-core here: npm ci")
+
+WAIT_MS = 30_000
+WIDTHS = {"desk": (1440, 900), "tablet": (1024, 768), "phone": (390, 844)}
+SERIOUS = """async () => {
+    const found = await axe.run(document, { resultTypes: ["violations"] });
+    return found.violations.filter(({ impact }) => impact === "serious" || impact === "critical")
+        .map(({ id, nodes }) => [id, nodes.length, nodes[0].target.join(" "), nodes[0].failureSummary]);
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with browsing() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("access")
+    before = os.environ.get("LORADEX_HOME")
+    os.environ["LORADEX_HOME"] = str(folder / "home")
+    try:
+        with page_of((write_library(folder / "loras"),)) as found:
+            yield found
+    finally:
+        os.environ.pop("LORADEX_HOME")
+        if before is not None:
+            os.environ["LORADEX_HOME"] = before
+
+
+def opened(browser: Any, address: str, width: str, **options: Any) -> Any:
+    across, down = WIDTHS[width]
+    page = browser.new_page(viewport={"width": across, "height": down}, **options)
+    page.set_default_timeout(WAIT_MS)
+    page.goto(address)
+    page.locator("loradex-manager .card").first.wait_for()
+    return page
+
+
+def check(page: Any) -> None:
+    assert page.evaluate(SERIOUS) == []
+
+
+@needs_axe
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_axe_finds_nothing_serious(
+    browser: Any, address: str, scheme: str, width: str
+) -> None:
+    page = opened(browser, address, width, color_scheme=scheme, reduced_motion="reduce")
+    page.add_script_tag(content=AXE.read_text(encoding="utf-8"))
+    check(page)
+    page.get_by_label("Show as a list").click()
+    check(page)
+    page.get_by_label("Show as a list").click()
+    page.locator(".card").first.locator("[data-do=info]").click()
+    page.locator(".panel .problem, .panel .verdict, .panel section").first.wait_for()
+    check(page)
+    page.keyboard.press("Escape")
+    for sheet in ("Faults", "Duplicates"):
+        page.get_by_role("button", name=sheet).first.click()
+        check(page)
+        page.keyboard.press("Escape")
+    page.close()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_nothing_is_wider_than_the_window(browser: Any, address: str, width: str) -> None:
+    page = opened(browser, address, width)
+    page.locator(".card").first.locator("[data-do=info]").click()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.close()
+
+
+def test_the_page_speaks_the_browser_s_language(browser: Any, address: str) -> None:
+    page = opened(browser, address, "desk", locale="zh-CN")
+    assert page.evaluate("document.querySelector('loradex-manager').lang") == "zh-CN"
+    placeholder = page.locator("loradex-manager input[type=search]").get_attribute("placeholder")
+    assert any("\u4e00" <= letter <= "\u9fff" for letter in placeholder)
+    page.close()
