@@ -21,11 +21,12 @@ WAIT_MS = 20_000
 EVIL = "<img class=evil src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
 ATTRIBUTE = "\" onmouseover=\"window.hacked=1\" autofocus onfocus=\"window.hacked=1"
 LINK = "[click](javascript:window.hacked=1)"
+FIELDS = (
+    "modelspec.title", "modelspec.author", "modelspec.description", "modelspec.tags",
+    "modelspec.trigger_phrase", "modelspec.license", "modelspec.usage_hint",
+    "ss_training_comment", "ss_sd_model_name", "ss_optimizer", "ss_network_module")
 METADATA = {
-    **{name: EVIL for name in (
-        "modelspec.title", "modelspec.author", "modelspec.description", "modelspec.tags",
-        "modelspec.trigger_phrase", "modelspec.license", "modelspec.usage_hint",
-        "ss_training_comment", "ss_sd_model_name", "ss_optimizer", "ss_network_module")},
+    **dict.fromkeys(FIELDS, EVIL),
     "ss_output_name": ATTRIBUTE,
     "ss_tag_frequency": json.dumps({EVIL: {EVIL: 9, ATTRIBUTE: 8}}),
     "modelspec.thumbnail": "javascript:window.hacked=1",

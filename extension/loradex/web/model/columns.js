@@ -38,7 +38,7 @@ function texts(value) {
 }
 
 /**
- * @param {Omit<Row, "searched">} row
+ * @param {Omit<Row, "searched" | "label">} row
  * @returns {string}
  */
 export function searchedText(row) {
@@ -67,7 +67,7 @@ function rowOf(of) {
     modified: Number(of("modified") ?? 0) * 1000, added: Number(of("added") ?? 0) * 1000,
     preview: text(of("preview") || ""), media: text(of("media")), nsfw: Number(of("nsfw") ?? 0),
   };
-  return { ...row, searched: searchedText(row) };
+  return { ...row, label: row.title || name, searched: searchedText(row) };
 }
 
 /**

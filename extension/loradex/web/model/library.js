@@ -5,6 +5,7 @@ import { networkPath } from "./api.js";
 import { rowsOf, searchedText } from "./columns.js";
 import { Live } from "./live.js";
 import { Names } from "./names.js";
+import { labelRows } from "./titles.js";
 
 /**
  * Events: `rows` (rows changed), `status` (checkpoint, roots), `applied`, `connection`,
@@ -46,6 +47,7 @@ export class Library extends EventTarget {
 
   /** @param {Row[]} rows */
   replace(rows) {
+    labelRows(rows);
     this.rows = rows;
     this.byKey = new Map(rows.map((row) => [row.key, row]));
     this.names = null;

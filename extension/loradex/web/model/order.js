@@ -11,7 +11,7 @@ const known = (value) => (Number.isNaN(value) ? -1 : value);
 
 /** @type {Record<string, (a: Row, b: Row) => number>} */
 const ORDERS = {
-  name: (a, b) => names.compare(a.title || a.name, b.title || b.name),
+  name: (a, b) => names.compare(a.label, b.label),
   path: (a, b) => a.root - b.root || names.compare(a.id, b.id),
   added: (a, b) => b.added - a.added,
   modified: (a, b) => b.modified - a.modified,

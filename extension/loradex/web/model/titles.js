@@ -17,6 +17,19 @@ export const typeTitle = (type) => TYPES[type] ?? type;
 export const familyTitle = (status, family) => status.families?.[family] ?? family;
 
 /**
+ * Rows are called by their titles; those that share one, as the epochs of a training do, by their files.
+ * @param {readonly import("./types.js").Row[]} rows
+ */
+export function labelRows(rows) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  rows.forEach(({ title }) => counts.set(title, (counts.get(title) ?? 0) + 1));
+  for (const row of rows) {
+    row.label = row.title && counts.get(row.title) === 1 ? row.title : row.name;
+  }
+}
+
+/**
  * Types with the rank, as one short text: `LoRA 32`.
  * @param {import("./types.js").Row} row
  */

@@ -8,7 +8,8 @@
  * @property {number} root place in the server's list of roots
  * @property {string} name file name without the suffix
  * @property {string} shortName the shortest name that means this file in a prompt
- * @property {string} title
+ * @property {string} title as its metadata says it
+ * @property {string} label what it is called on the page
  * @property {string} folder path of the folder below the root; '' is the root itself
  * @property {string} presence `present`, `offline` or `gone`
  * @property {string} status `ok`, `broken`, `unfinished` or `not_a_lora`

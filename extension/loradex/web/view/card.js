@@ -60,7 +60,7 @@ export class Card {
   fill(row, shown) {
     const { t, library: { status } } = shown.context;
     this.row = row;
-    const title = row.title || row.name;
+    const title = row.label;
     setText(this.name, title);
     setText(this.family, row.family ? familyTitle(status, row.family) : t("family.unknown"));
     setText(this.kind, kindText(row));
@@ -165,7 +165,7 @@ export class Card {
     this.picture.classList.toggle("veiled", veiled && Boolean(wanted));
     setAttribute(this.picture, "data-veil", veiled ? context.t("card.veiled") : null);
     setAttribute(this.motion, "data-moves", row.media === "video" || row.media === "animated");
-    setText(this.placeholder, (row.title || row.name).trim().slice(0, 2));
+    setText(this.placeholder, (row.label).trim().slice(0, 2));
     this.element.style.setProperty("--hue", String(hueOf(row.family)));
   }
 }

@@ -76,7 +76,7 @@ export class Drop {
   sentence(event) {
     const { t } = this.context;
     const row = this.pictured(event);
-    return row ? t("drop.picture", { name: row.title || row.name })
+    return row ? t("drop.picture", { name: row.label })
       : t("drop.install", { folder: folderFor(this.context, event.target).name });
   }
 
@@ -118,7 +118,7 @@ export class Drop {
     const { api, t, tell, fail } = this.context;
     try {
       const { operation } = await api.send("PUT", `previews/${row.key}`, file);
-      tell(t("done.picture", { name: row.title || row.name }), { undo: operation });
+      tell(t("done.picture", { name: row.label }), { undo: operation });
     } catch (problem) {
       fail(problem);
     }

@@ -79,7 +79,7 @@ export class Panel extends EventTarget {
 
   /** @param {Row} row */
   head(row) {
-    const name = row.title || row.name;
+    const name = row.label;
     setText(this.title, name);
     setAttribute(this.favourite, "aria-label", this.context.t("card.favourite", { name }));
     setAttribute(this.favourite, "aria-pressed", String(row.favourite));

@@ -27,7 +27,7 @@ import { problemNodes } from "../problem.js";
 export async function write({ api, t, tell }, row, changes, what) {
   const answer = await api.send("PATCH", networkPath(row.id), changes, { root: row.root });
   if (answer.operation) {
-    tell(t("done.edit", { what, name: row.title || row.name }), { undo: answer.operation });
+    tell(t("done.edit", { what, name: row.label }), { undo: answer.operation });
   }
   return answer.network;
 }

@@ -74,7 +74,7 @@ export class Pictures {
     if (!row.preview) {
       return [make("p", { class: "picture-none", text: t("picture.none") })];
     }
-    const name = row.title || row.name;
+    const name = row.label;
     const picture = row.media === "video"
       ? make("video", { class: "big", controls: true, loop: true, playsinline: true, preload: "metadata", "aria-label": t("picture.of", { name }),
         src: api.address(`previews/${row.key}/file`, { v: row.preview }).href })
@@ -145,7 +145,7 @@ export class Pictures {
     if (!row) {
       return;
     }
-    const name = row.title || row.name;
+    const name = row.label;
     try {
       const { operation } = await api.send(file ? "PUT" : "DELETE", `previews/${row.key}`, file ?? undefined);
       tell(t(file ? "done.picture" : "done.picture.removed", { name }), operation ? { undo: operation } : {});
