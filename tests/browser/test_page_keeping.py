@@ -212,7 +212,8 @@ def test_of_two_copies_one_is_kept(browser: Any, loras: Path) -> None:
         page.get_by_role("button", name="Duplicates", exact=True).click()
         sheet = page.get_by_role("dialog", name="Duplicates")
         sheet.get_by_role("heading", name="The same file").wait_for()
-        sheet.get_by_role("button", name="Keep this, trash the others: styles/night.safetensors").click()
+        keep = "Keep this, trash the others: styles/night.safetensors"
+        sheet.get_by_role("button", name=keep).click()
         told = message(page, "Moved 1 LoRA to the trash")
         sheet.get_by_text("No file is there twice.").wait_for()
         assert names(loras / "places") == []
