@@ -19,6 +19,8 @@ USUAL_SIDE, SDXL_SIDE = 512, 1024
 DEMO_PROMPTS = ("a large red circle on a blue background", "a white ring on a blue background")
 DEMO_CFG, USUAL_CFG = 5.0, 7.0
 """A toy is pushed past its colours sooner than a real model."""
+MOST_LISTED = 500
+"""Gradio copies all choices at every change of the page: a third of a second for 20,000."""
 
 
 def checkpoint_choices(session: Session) -> list[tuple[str, str]]:
@@ -30,9 +32,18 @@ def checkpoint_choices(session: Session) -> list[tuple[str, str]]:
 
 
 def network_choices(session: Session, checkpoint: str) -> list[str]:
-    """The shortest name of each network that a tag can use with this checkpoint."""
+    """The shortest names of networks that a tag can use with this checkpoint, the first of them."""
     names = session.catalog(checkpoint).names
-    return sorted((names.short_name(file) for file in names.files), key=str.casefold)
+    short = (names.short_name(file) for file in names.files)
+    return sorted(short, key=str.casefold)[:MOST_LISTED]
+
+
+def picker_label(session: Session, checkpoint: str) -> str:
+    """What the list of networks is called; says so where it is not all of them."""
+    count = len(session.catalog(checkpoint).names.files)
+    if count <= MOST_LISTED:
+        return "LoRA (type to search)"
+    return f"LoRA (the first {MOST_LISTED} of {count:,}; the tab LoRAs has them all)"
 
 
 def about_network(session: Session, checkpoint: str, name: str | None) -> str:

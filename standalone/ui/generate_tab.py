@@ -71,7 +71,8 @@ class GenerateTab:
         first = names[0] if names else None
         with gr.Group():
             self.network = gr.Dropdown(
-                names, value=first, label="LoRA (type to search)", elem_id="lora",
+                names, value=first, elem_id="lora", allow_custom_value=True,
+                label=choices.picker_label(self._session, self._checkpoint),
                 info=choices.about_network(self._session, self._checkpoint, first),
             )
             with gr.Row(equal_height=True):

@@ -4,10 +4,46 @@ import { Prompts } from "./hosts/prompts.js";
 import { chooseLanguage, loadLanguage } from "./model/i18n.js";
 import { Page } from "./page.js";
 import { Completion } from "./view/completion.js";
-import { make } from "./view/dom.js";
 
 const STYLES = ["manager", "header", "grid", "panel", "strip", "organise"];
+const IDLE_MS = 1500;
 const DARK = "body.dark, html.dark, .dark > gradio-app";
+
+/** All that needs no element: a host may mount its own late (Gradio 6 at the first look at its tab). */
+class Beginning {
+  constructor() {
+    this.prompts = new Prompts();
+    this.language = "";
+    /** @type {CSSStyleSheet[]} */
+    this.styles = [];
+    /** @type {Page | null} */
+    this.page = null;
+    /** @type {Promise<Page> | null} */
+    this.started = null;
+  }
+
+  /** @param {string} language the host's, where it says one */
+  start(language) {
+    this.started ??= this.make(language).catch((problem) => {
+      this.started = null; // the next look tries again
+      throw problem;
+    });
+    return this.started;
+  }
+
+  /** @param {string} asked */
+  async make(asked) {
+    // Gradio says `lang="en"` of every page, so the document is not asked.
+    this.language = chooseLanguage([asked, ...navigator.languages]);
+    const [t, styles] = await Promise.all([loadLanguage(this.language), Promise.all(STYLES.map(readStyle))]);
+    this.styles = styles;
+    this.page = new Page(t, this.prompts, storage());
+    await this.page.load();
+    return this.page;
+  }
+}
+
+const beginning = new Beginning();
 
 class LoradexManager extends HTMLElement {
   constructor() {
@@ -15,13 +51,11 @@ class LoradexManager extends HTMLElement {
     // Apart from the host's document: its style sheets do not reach in, and its observers, which
     // the WebUI has for every change of the page, are not woken while the list scrolls.
     this.root = this.attachShadow({ mode: "open" });
-    this.prompts = new Prompts();
+    this.prompts = beginning.prompts;
     this.completion = new Completion(this.prompts, () => this.known(),
       new URL("styles/completion.css", import.meta.url).href);
     /** @type {Page | null} */
     this.page = null;
-    /** @type {Promise<void> | null} */
-    this.started = null;
     this.inView = false;
     this.observer = new IntersectionObserver((all) => this.notice(all.some((one) => one.isIntersecting)));
     this.onVisibility = () => this.notice(this.inView);
@@ -47,37 +81,36 @@ class LoradexManager extends HTMLElement {
     this.inView = inView;
     const seen = inView && document.visibilityState === "visible";
     this.classList.toggle("dark", isDark());
-    if (seen) {
-      this.started ??= this.start();
+    if (seen && !this.page) {
+      void this.show();
     }
     this.page?.seen(seen);
   }
 
   /** For who needs the library before the page was ever looked at: a prompt that is written. */
   async known() {
-    this.started ??= this.start();
-    await this.started;
-    return /** @type {Page} */ (this.page).context;
+    return (await beginning.start(this.lang)).context;
   }
 
-  async start() {
-    // Gradio says `lang="en"` of every page, so the document is not asked.
-    const language = chooseLanguage([this.lang, ...navigator.languages]);
-    this.lang = language; // what follows is read aloud in it
-    const [t] = await Promise.all([loadLanguage(language), this.addStyles()]);
-    this.page = new Page(t, this.prompts, storage());
-    this.root.append(this.page.element);
-    await this.page.load();
+  async show() {
+    const page = await beginning.start(this.lang);
+    this.lang = beginning.language; // what follows is read aloud in it
+    this.root.adoptedStyleSheets = beginning.styles;
+    this.root.append(page.element);
+    this.page = page;
     this.notice(this.inView);
   }
+}
 
-  /** Waits until all are there, so that nothing is drawn without them. */
-  addStyles() {
-    return Promise.all(STYLES.map((name) => new Promise((done) => {
-      const href = new URL(`styles/${name}.css`, import.meta.url).href;
-      this.root.append(make("link", { rel: "stylesheet", href, onload: done, onerror: done }));
-    })));
-  }
+/**
+ * Made once and shared, so that nothing is ever drawn without it.
+ * @param {string} name
+ */
+async function readStyle(name) {
+  const answer = await fetch(new URL(`styles/${name}.css`, import.meta.url));
+  const style = new CSSStyleSheet();
+  style.replaceSync(answer.ok ? await answer.text() : "");
+  return style;
 }
 
 function isDark() {
@@ -98,4 +131,8 @@ function storage() {
 
 if (!customElements.get("loradex-manager")) {
   customElements.define("loradex-manager", LoradexManager);
+  // The list is read while nothing else is to do, so that the tab is there at once; later visits
+  // are answered with "unchanged". Safari has no idle time to ask for.
+  const whenIdle = window.requestIdleCallback ?? ((/** @type {() => void} */ work) => setTimeout(work, IDLE_MS));
+  whenIdle(() => void beginning.start(document.querySelector("loradex-manager")?.getAttribute("lang") ?? ""));
 }

@@ -3,7 +3,7 @@
 /** @import {Context, Row} from "./model/types.js" */
 import { Prompts } from "./hosts/prompts.js";
 import { Api, Problem } from "./model/api.js";
-import { chosen, NO_FILTERS } from "./model/filter.js";
+import { chosen, Narrowing, NO_FILTERS } from "./model/filter.js";
 import { Library } from "./model/library.js";
 import { ordered } from "./model/order.js";
 import { canBeWritten, inserted, readTags, removed, tagText } from "./model/prompt.js";
@@ -44,6 +44,7 @@ export class Page {
     };
     /** @type {readonly Row[]} */
     this.order = [];
+    this.narrowing = new Narrowing();
     /** @type {ReadonlySet<number> | null} */
     this.used = null;
     this.header = new Header(this.context);
@@ -171,7 +172,7 @@ export class Page {
   /** @param {boolean} fromTop */
   show(fromTop) {
     const { choice } = this.context.view;
-    const rows = chosen(this.order, choice, this.context.library.status.families);
+    const rows = chosen(this.order, choice, this.context.library.status.families, this.narrowing);
     this.grid.show(rows, choice, fromTop);
     this.header.showTotal(rows.length, this.order.length);
     this.header.showCounts(this.order);

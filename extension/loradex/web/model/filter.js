@@ -89,15 +89,50 @@ function found(rows, choice, families) {
     && !(choice.hideUnfit && fitRank(row) > 0 && !row.fault) && matches(row));
 }
 
+const PLAIN = /^[^\s":-][^":-]*$/;
+
+/** One letter more finds a part of what was found before it, so only that is looked through. */
+export class Narrowing {
+  constructor() {
+    /** @type {{rows: readonly Row[], choice: Choice, found: readonly Row[]} | null} */
+    this.last = null;
+  }
+
+  /**
+   * @param {readonly Row[]} rows
+   * @param {Choice} choice
+   * @param {Record<string, string>} families
+   */
+  found(rows, choice, families) {
+    const result = found(this.narrows(rows, choice) ?? rows, choice, families);
+    this.last = { rows, choice, found: result };
+    return result;
+  }
+
+  /**
+   * @param {readonly Row[]} rows
+   * @param {Choice} choice
+   */
+  narrows(rows, choice) {
+    const { last } = this;
+    const same = last && last.rows === rows && last.choice.folder === choice.folder
+      && last.choice.hideUnfit === choice.hideUnfit && !last.choice.noted.size && !choice.noted.size;
+    return same && PLAIN.test(last.choice.text) && PLAIN.test(choice.text)
+      && choice.text.startsWith(last.choice.text) ? last.found : null;
+  }
+}
+
 /**
  * Rows that pass, those first whose name begins with the search, then those whose name has it.
  * @param {readonly Row[]} rows in their order
  * @param {Choice} choice
  * @param {Record<string, string>} [families] their titles
+ * @param {Narrowing} [narrowing] what was found before
  */
-export function chosen(rows, choice, families = {}) {
-  const tests = Object.values(FACETS);
-  const passed = found(rows, choice, families).filter((row) => tests.every((test) => test(row, choice)));
+export function chosen(rows, choice, families = {}, narrowing = new Narrowing()) {
+  const tests = filterCount(choice) ? Object.values(FACETS) : [];
+  const all = narrowing.found(rows, choice, families);
+  const passed = tests.length ? all.filter((row) => tests.every((test) => test(row, choice))) : all;
   const { first } = readQuery(choice.text);
   if (!first) {
     return passed;
@@ -105,8 +140,8 @@ export function chosen(rows, choice, families = {}) {
   /** @type {Row[][]} */
   const groups = [[], [], [], [], [], [], [], [], []];
   for (const row of passed) {
-    const at = row.name.toLowerCase().indexOf(first);
-    groups[fitRank(row) * 3 + (at === 0 ? 0 : at > 0 ? 1 : 2)].push(row);
+    const at = row.searched.indexOf(first); // the name comes first there
+    groups[fitRank(row) * 3 + (at === 0 ? 0 : at > 0 && at < row.name.length ? 1 : 2)].push(row);
   }
   return groups.flat();
 }

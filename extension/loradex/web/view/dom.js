@@ -34,8 +34,11 @@ export function make(tag, props = {}, children = []) {
 export function setAttribute(element, name, value) {
   if (value === false || value === null || value === undefined) {
     element.removeAttribute(name);
-  } else {
-    element.setAttribute(name, value === true ? "" : String(value));
+    return;
+  }
+  const wanted = value === true ? "" : String(value);
+  if (element.getAttribute(name) !== wanted) { // the same value again is a change to style and layout
+    element.setAttribute(name, wanted);
   }
 }
 

@@ -69,12 +69,14 @@ export class Grid {
     this.empty.hidden = rows.length > 0;
     if (fromTop) {
       this.element.scrollTop = 0;
+      this.hold = true; // a letter more and other pictures are wanted: names first
+      this.settle();
     }
     this.resized();
   }
 
   resized() {
-    const { columns, lineHeight } = this.layout;
+    const { columns, lineHeight, listed } = this.layout;
     // The clicked card stays in view when the panel takes away columns.
     const first = Math.round(this.element.scrollTop / lineHeight) * columns;
     this.layout = layoutOf(this.rows.length, this.sizer.clientWidth, this.choice);
@@ -85,6 +87,10 @@ export class Grid {
     }
     setAttribute(this.element, "aria-rowcount", this.layout.lines + Number(this.choice.list));
     setAttribute(this.element, "aria-colcount", this.choice.list ? null : this.layout.columns);
+    if (columns === this.layout.columns && lineHeight === this.layout.lineHeight && listed === this.layout.listed) {
+      this.refresh();
+      return;
+    }
     this.lines.forEach((line) => line.element.remove());
     this.spare.push(...this.lines.values());
     this.lines.clear();
@@ -106,14 +112,21 @@ export class Grid {
 
   /** Fills the cards again, where only what they show has changed. */
   refresh() {
+    const [first, last] = this.seen();
     for (const [place, line] of this.lines) {
-      this.fill(line, place);
+      if (place >= first && place < last) {
+        this.fill(line, place);
+      }
     }
     this.draw();
   }
 
+  seen() {
+    return seenLines(this.layout, this.element.scrollTop, this.element.clientHeight);
+  }
+
   draw() {
-    const [first, last] = seenLines(this.layout, this.element.scrollTop, this.element.clientHeight);
+    const [first, last] = this.seen();
     for (const [place, line] of this.lines) {
       if (place < first || place >= last) {
         this.lines.delete(place);

@@ -7,6 +7,7 @@
  * @property {number} lineHeight height of a line with its gap
  * @property {number} lines
  * @property {number} height of everything
+ * @property {boolean} listed whether each line is one row with its columns
  */
 
 const GAP = 10;
@@ -28,7 +29,7 @@ export function layoutOf(count, width, { size, list }) {
   const cardWidth = (room - GAP * (columns - 1)) / columns;
   const lineHeight = list ? LIST_HEIGHT : Math.round(cardWidth * 1.15) + CAPTION + GAP;
   const lines = Math.ceil(count / columns);
-  return { columns, cardWidth, lineHeight, lines, height: lines * lineHeight };
+  return { columns, cardWidth, lineHeight, lines, height: lines * lineHeight, listed: list };
 }
 
 /**
