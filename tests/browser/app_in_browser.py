@@ -45,6 +45,43 @@ def serving(folder: Path, options: Sequence[str] = ()) -> Iterator[str]:
             process.terminate()
 
 
+def browser_for_tests() -> Iterator[Any]:
+    """What a fixture yields: a browser; without Chromium tests are skipped, in CI they fail."""
+    import pytest
+
+    if not chromium():
+        told = "no Chromium here; on Debian: apt-get install chromium"
+        pytest.fail(told) if os.environ.get("CI") else pytest.skip(told)
+    with browsing() as opened:
+        yield opened
+
+
+@contextmanager
+def looking_at(
+    browser: Any, address: str, *, size: tuple[int, int] = (1440, 900), wait_ms: int = 20_000,
+    console: bool = False, **options: Any,
+) -> Iterator[Any]:
+    """A tab of the browser at an address; in the end nothing in it went wrong by itself.
+
+    With `console` what the page writes to the console as an error counts too.
+    """
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, **options)
+    page.set_default_timeout(wait_ms)
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    if console:
+        page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    page.goto(address)
+    yield page
+    page.close()
+    assert faults == []
+
+
+def first_card(page: Any) -> None:
+    """Waits until the list is there."""
+    page.locator("loradex-manager .card").first.wait_for()
+
+
 @contextmanager
 def browsing() -> Iterator[Any]:
     """A browser of Playwright's with an empty profile."""

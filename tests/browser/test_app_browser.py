@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.app_in_browser import browsing, chromium, serving
+from tests.browser.app_in_browser import serving
 
 pytestmark = [pytest.mark.browser, pytest.mark.torch, pytest.mark.timeout(300)]
 pytest.importorskip("playwright")
@@ -27,16 +26,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def app(folder: Path) -> Iterator[str]:
     with serving(folder) as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not chromium():
-        if os.environ.get("CI"):
-            pytest.fail("CI needs Chromium: apt-get install chromium")
-        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
-    with browsing() as opened:
-        yield opened
 
 
 @pytest.fixture

@@ -10,10 +10,9 @@ import pytest
 
 pytest.importorskip("playwright")
 
-from tests.browser.app_in_browser import browsing, chromium, serving
+from tests.browser.app_in_browser import first_card, looking_at, serving
 
-pytestmark = [pytest.mark.browser, pytest.mark.torch, pytest.mark.timeout(300),
-              pytest.mark.skipif(not chromium(), reason="no Chromium here")]
+pytestmark = [pytest.mark.browser, pytest.mark.torch, pytest.mark.timeout(300)]
 WAIT_MS = 60_000
 
 
@@ -23,27 +22,14 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with browsing() as opened:
-        yield opened
-
-
 @pytest.fixture
 def page(app: str, browser: Any) -> Iterator[Any]:
     """The app, opened at the LoRAs tab; in the end nothing went wrong on the page."""
-    page = browser.new_page(viewport={"width": 1440, "height": 900})
-    page.set_default_timeout(WAIT_MS)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
-    page.goto(app)
-    page.wait_for_selector("#prompt textarea")
-    page.get_by_role("tab", name="LoRAs").click()
-    page.locator("loradex-manager .card").first.wait_for()
-    yield page
-    page.close()
-    assert faults == []
+    with looking_at(browser, app, wait_ms=WAIT_MS, console=True) as page:
+        page.wait_for_selector("#prompt textarea")
+        page.get_by_role("tab", name="LoRAs").click()
+        first_card(page)
+        yield page
 
 
 def card(page: Any, name: str) -> Any:

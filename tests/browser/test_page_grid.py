@@ -9,22 +9,14 @@ from typing import Any
 
 import pytest
 
-from tests.browser.app_in_browser import browsing, chromium
+from tests.browser.app_in_browser import first_card, looking_at
 from tests.browser.page_server import page_of
 from tests.standalone.libraries import demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120),
-              pytest.mark.skipif(not chromium(), reason="no Chromium here")]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 pytest.importorskip("playwright")
 
-WAIT_MS = 20_000
 NAMES = ("golden", "night", "outline", "pastel", "stripes")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with browsing() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -34,16 +26,9 @@ def page(browser: Any, tmp_path: Path, own_bin: Path) -> Iterator[Any]:
         demo(name, tmp_path / "loras" / f"{name}.safetensors")
     notes = json.dumps({"notes": "from the seaside"})
     (tmp_path / "loras" / "night.json").write_text(notes, encoding="utf-8")
-    with page_of((tmp_path / "loras",)) as address:
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(WAIT_MS)
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(address)
-        page.locator("loradex-manager .card").first.wait_for()
+    with page_of((tmp_path / "loras",)) as address, looking_at(browser, address) as page:
+        first_card(page)
         yield page
-        page.close()
-        assert faults == []
 
 
 def card(page: Any, name: str) -> Any:

@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.browser.app_in_browser import browsing, chromium
+from tests.browser.app_in_browser import first_card, looking_at
 from tests.browser.page_server import page_of
 from tests.standalone.libraries import network, write
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120),
-              pytest.mark.skipif(not chromium(), reason="no Chromium here")]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 pytest.importorskip("playwright")
 
-WAIT_MS = 20_000
 EVIL = "<img class=evil src=x onerror='window.hacked=1'><script>window.hacked=1</script>"
 ATTRIBUTE = "\" onmouseover=\"window.hacked=1\" autofocus onfocus=\"window.hacked=1"
 LINK = "[click](javascript:window.hacked=1)"
@@ -42,18 +40,15 @@ TRACES = """() => {
 
 
 @pytest.fixture
-def page(tmp_path: Path, own_bin: Path) -> Iterator[Any]:
+def page(browser: Any, tmp_path: Path, own_bin: Path) -> Iterator[Any]:
     folder = tmp_path / "loras"
     write(folder / "hostile.safetensors", network("sd1"), METADATA)
     (folder / "hostile.json").write_text(json.dumps(SIDECAR), encoding="utf-8")
     write(folder / "<img src=x onerror=alert(1)> & 'b'.safetensors", network("sd1"))
     (folder / "<i class=evil>broken.safetensors").write_text(EVIL)
-    with page_of((folder,)) as address, browsing() as browser:
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(WAIT_MS)
+    with page_of((folder,)) as address, looking_at(browser, address) as page:
         page.on("dialog", lambda dialog: pytest.fail(f"a dialog: {dialog.message}"))
-        page.goto(address)
-        page.locator("loradex-manager .card").first.wait_for()
+        first_card(page)
         yield page
 
 

@@ -11,14 +11,13 @@ from typing import Any
 
 import pytest
 
-from tests.browser.app_in_browser import browsing, chromium
+from tests.browser.app_in_browser import first_card, looking_at
 from tests.browser.page_server import page_of
 from tests.standalone.libraries import demo, network, write
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 pytest.importorskip("playwright")
 
-WAIT_MS = 20_000
 FILES = """(files) => {
     const data = new DataTransfer();
     for (const one of files) {
@@ -26,14 +25,6 @@ FILES = """(files) => {
     }
     return data;
 }"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not chromium():
-        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
-    with browsing() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -50,16 +41,9 @@ def loras(tmp_path: Path, own_bin: Path) -> Path:
 @contextmanager
 def opened(browser: Any, loras: Path, *, hashing: bool = False) -> Iterator[Any]:
     """The page over some files; at the end nothing in it went wrong by itself."""
-    with page_of((loras,), hashing=hashing) as address:
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(WAIT_MS)
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(address)
-        page.locator("loradex-manager .card").first.wait_for()
+    with page_of((loras,), hashing=hashing) as address, looking_at(browser, address) as page:
+        first_card(page)
         yield page
-        page.close()
-        assert faults == []
 
 
 @pytest.fixture

@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from tests.browser.app_in_browser import browsing, chromium
+from tests.browser.app_in_browser import first_card, looking_at
 from tests.browser.page_server import page_of
 from tests.standalone.libraries import PIXEL, demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 pytest.importorskip("playwright")
 
-WAIT_MS = 20_000
 ELSEWHERE = """(changes) => {
     const { api, library } = document.querySelector("loradex-manager").page.context;
     const row = library.rows.find(({ name }) => name === "golden");
@@ -38,14 +37,6 @@ DROP = """(bytes) => {
 }"""
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not chromium():
-        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
-    with browsing() as opened:
-        yield opened
-
-
 @pytest.fixture
 def loras(tmp_path: Path) -> Path:
     folder = tmp_path / "loras"
@@ -61,19 +52,12 @@ def loras(tmp_path: Path) -> Path:
 @pytest.fixture
 def page(browser: Any, loras: Path) -> Iterator[Any]:
     """The page with the details of `golden`; at the end nothing in it went wrong by itself."""
-    with page_of((loras,)) as address:
-        opened = browser.new_page(viewport={"width": 1440, "height": 900})
-        opened.set_default_timeout(WAIT_MS)
-        faults: list[str] = []
-        opened.on("pageerror", lambda error: faults.append(str(error)))
-        opened.goto(address)
-        opened.locator(".card").first.wait_for()
+    with page_of((loras,)) as address, looking_at(browser, address) as opened:
+        first_card(opened)
         opened.get_by_role("grid").focus()
         opened.keyboard.press("Space")
         panel(opened).get_by_text("golden.safetensors").first.wait_for()
         yield opened
-        opened.close()
-        assert faults == []
 
 
 def panel(page: Any) -> Any:

@@ -8,22 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.browser.app_in_browser import browsing, chromium
+from tests.browser.app_in_browser import first_card, looking_at
 from tests.browser.page_server import page_of
 from tests.standalone.libraries import demo
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120),
-              pytest.mark.skipif(not chromium(), reason="no Chromium here")]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 pytest.importorskip("playwright")
 
-WAIT_MS = 20_000
 BOX = "#txt2img_prompt textarea"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with browsing() as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -32,16 +24,9 @@ def page(browser: Any, tmp_path: Path, own_bin: Path) -> Iterator[Any]:
         demo(name, tmp_path / "loras" / f"{name}.safetensors")
     for folder in ("a", "b"):
         demo("pastel", tmp_path / "loras" / folder / "pastel.safetensors")
-    with page_of((tmp_path / "loras",)) as address:
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(WAIT_MS)
-        faults: list[str] = []
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(address)
-        page.locator("loradex-manager .card").first.wait_for()
+    with page_of((tmp_path / "loras",)) as address, looking_at(browser, address) as page:
+        first_card(page)
         yield page
-        page.close()
-        assert faults == []
 
 
 def write(page: Any, text: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("playwright")
 
-from tests.browser.app_in_browser import browsing, chromium
+from tests.browser.app_in_browser import browser_for_tests, looking_at
 from tests.real_webui.models import SD1, SDXL
 
 if TYPE_CHECKING:
@@ -28,10 +28,7 @@ WAIT_MS = 60_000
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    if not chromium():
-        pytest.skip("no Chromium here; on Debian: apt-get install chromium")
-    with browsing() as opened:
-        yield opened
+    yield from browser_for_tests()
 
 
 @pytest.fixture
@@ -42,15 +39,9 @@ def page(host: RunningWebUI, shelf: Shelf, browser: Any) -> Iterator[Any]:
     shelf.put("water & colour", shelf.tensors(SD1, "loha", seed=41))
     shelf.put_bytes("not finished", shelf.path("ink drawing").read_bytes()[:9000])
     shelf.usual(SDXL)
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    page.set_default_timeout(WAIT_MS)
-    faults: list[str] = []
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    page.goto(host.address)
-    page.wait_for_selector("#txt2img_prompt textarea")
-    yield page
-    page.close()
-    assert faults == []
+    with looking_at(browser, host.address, size=(1280, 900), wait_ms=WAIT_MS) as page:
+        page.wait_for_selector("#txt2img_prompt textarea")
+        yield page
 
 
 def open_tab(page: Any) -> None:

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { chosen, EVERYTHING, Narrowing } from "../../extension/loradex/web/model/filter.js";
+import { counted, EVERYTHING, passing, searched } from "../../extension/loradex/web/model/filter.js";
+import { Haystack } from "../../extension/loradex/web/model/haystack.js";
+import { readQuery } from "../../extension/loradex/web/model/query.js";
 
 const LETTERS = "abc- :\"";
 let seed = 7;
@@ -20,23 +22,38 @@ const rows = Array.from({ length: 200 }, (_, key) => {
   };
 });
 
-test("letter by letter the same is found as at once", () => {
-  for (let round = 0; round < 300; round += 1) {
-    const narrowing = new Narrowing();
-    let text = "";
-    for (let letter = 0; letter < 5; letter += 1) {
-      text += LETTERS[below(LETTERS.length)];
-      const folder = below(4) ? null : `0/${word(1)}`;
-      const choice = { ...EVERYTHING, text, folder, noted: below(5) ? new Set() : new Set([below(200)]) };
-      const keys = (found) => found.map((row) => row.key);
-      assert.deepEqual(keys(chosen(rows, choice, {}, narrowing)), keys(chosen(rows, choice)), text);
-    }
+const keys = (found) => found.map((row) => row.key).sort((a, b) => a - b);
+const order = new Haystack(rows);
+
+test("the same is found as by asking row by row", () => {
+  for (let round = 0; round < 2000; round += 1) {
+    const text = Array.from({ length: 1 + below(5) }, () => LETTERS[below(LETTERS.length)]).join("");
+    const folder = below(4) ? null : `0/${word(1)}`;
+    const choice = { ...EVERYTHING, text, folder, noted: below(5) ? new Set() : new Set([below(200), below(200)]) };
+    const { matches } = readQuery(text, choice);
+    const wanted = rows.filter((row) => matches(row) && (folder === null || folder === `0/${row.folder}`));
+    assert.deepEqual(keys(searched(order, choice)), keys(wanted), JSON.stringify(text));
   }
 });
 
-test("names that begin with the search come before those that have it and those that do not", () => {
-  const [a, b, c] = [{ ...rows[0], key: 1, name: "xx ink", searched: "xx ink\n" },
-    { ...rows[0], key: 2, name: "gold", searched: "gold\nink" }, { ...rows[0], key: 3, name: "Ink", searched: "ink\n" }];
-  const found = chosen([a, b, c], { ...EVERYTHING, text: "ink" });
-  assert.deepEqual(found.map((row) => row.key), [3, 1, 2]);
+test("names that begin with the search come first, and what does not fit last", () => {
+  const made = ({ key, name, words = "", verdict = "" }) => (
+    { ...rows[0], key, name, verdict, searched: `${name.toLowerCase()}\n${words}` });
+  const found = searched(new Haystack([
+    made({ key: 1, name: "xx ink" }), made({ key: 2, name: "gold", words: "ink" }), made({ key: 3, name: "Ink" }),
+    made({ key: 4, name: "ink too", verdict: "no_effect" }), made({ key: 5, name: "silver" }),
+  ]), { ...EVERYTHING, text: "ink", noted: new Set([5]) });
+  assert.deepEqual(found.map((row) => row.key), [3, 1, 2, 5, 4]);
+});
+
+test("a chip's count is what choosing it would show", () => {
+  const some = rows.map((row) => ({ ...row, verdict: ["fits", "unknown"][row.key % 2], family: row.folder }));
+  const choice = { ...EVERYTHING, verdicts: new Set(["fits"]) };
+  const counts = counted(some, choice);
+  for (const [family, count] of counts.families) {
+    assert.equal(passing(some, { ...choice, families: new Set([family]) }).length, count);
+  }
+  for (const [verdict, count] of counts.verdicts) {
+    assert.equal(passing(some, { ...EVERYTHING, verdicts: new Set([verdict]) }).length, count);
+  }
 });

@@ -31,6 +31,6 @@ async function bringIn(wait = FIRST_WAIT_MS) {
 }
 
 MODULE_NAMES.forEach((name) => early(name, { rel: "modulepreload" }));
-// Fetched, not applied: the element links them inside its shadow root.
+// Fetched, not applied: the element adopts them inside its shadow root.
 STYLE_NAMES.forEach((name) => early(name, { rel: "prefetch" }));
 void bringIn();

@@ -7,6 +7,7 @@ import { Completion } from "./view/completion.js";
 
 const STYLES = ["manager", "header", "grid", "panel", "strip", "organise"];
 const IDLE_MS = 1500;
+const AGAIN_MS = 2000;
 const DARK = "body.dark, html.dark, .dark > gradio-app";
 
 /** All that needs no element: a host may mount its own late (Gradio 6 at the first look at its tab). */
@@ -56,6 +57,8 @@ class LoradexManager extends HTMLElement {
       new URL("styles/completion.css", import.meta.url).href);
     /** @type {Page | null} */
     this.page = null;
+    /** @type {Promise<void> | null} */
+    this.showing = null;
     this.inView = false;
     this.observer = new IntersectionObserver((all) => this.notice(all.some((one) => one.isIntersecting)));
     this.onVisibility = () => this.notice(this.inView);
@@ -82,7 +85,12 @@ class LoradexManager extends HTMLElement {
     const seen = inView && document.visibilityState === "visible";
     this.classList.toggle("dark", isDark());
     if (seen && !this.page) {
-      void this.show();
+      this.showing ??= this.show().catch((/** @type {unknown} */ problem) => {
+        console.warn("Loradex:", problem);
+        setTimeout(() => this.notice(this.inView), AGAIN_MS);
+      }).finally(() => {
+        this.showing = null;
+      });
     }
     this.page?.seen(seen);
   }
@@ -108,9 +116,10 @@ class LoradexManager extends HTMLElement {
  */
 async function readStyle(name) {
   const answer = await fetch(new URL(`styles/${name}.css`, import.meta.url));
-  const style = new CSSStyleSheet();
-  style.replaceSync(answer.ok ? await answer.text() : "");
-  return style;
+  if (!answer.ok) {
+    throw new Error(`${name}.css: ${answer.status}`);
+  }
+  return new CSSStyleSheet().replace(await answer.text());
 }
 
 function isDark() {
@@ -134,5 +143,8 @@ if (!customElements.get("loradex-manager")) {
   // The list is read while nothing else is to do, so that the tab is there at once; later visits
   // are answered with "unchanged". Safari has no idle time to ask for.
   const whenIdle = window.requestIdleCallback ?? ((/** @type {() => void} */ work) => setTimeout(work, IDLE_MS));
-  whenIdle(() => void beginning.start(document.querySelector("loradex-manager")?.getAttribute("lang") ?? ""));
+  whenIdle(() => {
+    const asked = document.querySelector("loradex-manager")?.getAttribute("lang") ?? "";
+    beginning.start(asked).catch(() => undefined); // it is tried again when the page is looked at
+  });
 }

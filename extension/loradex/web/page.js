@@ -3,7 +3,8 @@
 /** @import {Context, Row} from "./model/types.js" */
 import { Prompts } from "./hosts/prompts.js";
 import { Api, Problem } from "./model/api.js";
-import { chosen, Narrowing, NO_FILTERS } from "./model/filter.js";
+import { NO_FILTERS, passing, searched } from "./model/filter.js";
+import { Haystack } from "./model/haystack.js";
 import { Library } from "./model/library.js";
 import { ordered } from "./model/order.js";
 import { canBeWritten, inserted, readTags, removed, tagText } from "./model/prompt.js";
@@ -42,9 +43,7 @@ export class Page {
       tell: (message, how) => this.messages.tell(message, how), fail: (problem) => this.messages.fail(problem),
       open: (row) => void this.panel.open(row), use: (row) => this.use(row),
     };
-    /** @type {readonly Row[]} */
-    this.order = [];
-    this.narrowing = new Narrowing();
+    this.order = new Haystack([]);
     /** @type {ReadonlySet<number> | null} */
     this.used = null;
     this.header = new Header(this.context);
@@ -158,7 +157,7 @@ export class Page {
 
   sort() {
     const { library, view: { choice } } = this.context;
-    this.order = ordered(library.rows, choice.sort, choice.descending);
+    this.order = new Haystack(ordered(library.rows, choice.sort, choice.descending));
   }
 
   reorder() {
@@ -172,10 +171,11 @@ export class Page {
   /** @param {boolean} fromTop */
   show(fromTop) {
     const { choice } = this.context.view;
-    const rows = chosen(this.order, choice, this.context.library.status.families, this.narrowing);
+    const found = searched(this.order, choice, this.context.library.status.families);
+    const rows = passing(found, choice);
     this.grid.show(rows, choice, fromTop);
-    this.header.showTotal(rows.length, this.order.length);
-    this.header.showCounts(this.order);
+    this.header.showTotal(rows.length, this.order.rows.length);
+    this.header.showCounts(found);
   }
 
   /**

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import secrets
 import shutil
 from pathlib import Path
-from typing import BinaryIO
 
 from loradex.catalog.organising.operations import reason
+from loradex.catalog.organising.part_file import PartFile
 from loradex.catalog.organising.places import Place, Places
 from loradex.catalog.organising.portable import check_name
 from loradex.catalog.reading.structures import Structures
@@ -42,12 +41,11 @@ class Installation:
         self._place = places.folder(folder, root)
         self._check_size()
         self._make_room()
-        self._part = self._place.path / f".{name}.{secrets.token_hex(4)}.part"
-        self._file: BinaryIO | None = None
+        part = self._place.path / f".{name}.{secrets.token_hex(4)}.part"
+        self._part = PartFile(part, size, self._inspect, name=name, target=self.path)
         self._head = bytearray()
         self._checked = False
         self._digest = hashlib.sha256()
-        self.written = 0
 
     @property
     def path(self) -> Path:
@@ -56,6 +54,10 @@ class Installation:
     @property
     def place(self) -> Place:
         return self._place
+
+    @property
+    def written(self) -> int:
+        return self._part.written
 
     @property
     def sha256(self) -> str:
@@ -67,18 +69,7 @@ class Installation:
         Raises:
             FileError: what has come so far is no LoRA, or cannot be written.
         """
-        self.written += len(piece)
-        if self.written > self.size:
-            raise FileError(self.name, "more bytes came than were announced", f"{self.size:,}",
-                            "Try again.", "size")
-        self._check_beginning(piece)
-        self._digest.update(piece)
-        try:
-            if self._file is None:
-                self._file = self._part.open("xb")
-            self._file.write(piece)
-        except OSError as error:
-            raise FileError(self.name, reason(error, self.path), code="no-space") from error
+        self._part.write(piece)
 
     def finish(self) -> Path:
         """Gives the whole file its name; afterwards it is safe from a power cut.
@@ -87,30 +78,19 @@ class Installation:
             FileError: bytes are missing, or the disk fails.
             InputError: another file took the name.
         """
-        if self.written != self.size or not self._checked or self._file is None:
-            raise FileError(self.name, f"only {self.written:,} of {self.size:,} bytes came",
-                            "", "Try again.", "size")
+        self._part.finish()
+        assert self._checked  # no header is read as longer than its file
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._close_file()
             self._give_name()
-            self.close()
         except FileExistsError:
             raise _exists(self.path) from None
         except OSError as error:
             raise FileError(self.name, reason(error, self.path), code="unwritable") from error
+        self.close()
         return self.path
 
     def close(self) -> None:
-        self._close_file()
-        with contextlib.suppress(OSError):
-            self._part.unlink(missing_ok=True)
-
-    def _close_file(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        self._part.close()
 
     def _check_size(self) -> None:
         if not 0 < self.size <= MOST_BYTES:
@@ -130,6 +110,10 @@ class Installation:
             raise InputError(self.name, f"the drive has {free:,} bytes left",
                              f"{self.size + SPARE_BYTES:,}", "Free some space and try again.",
                              "no-space")
+
+    def _inspect(self, piece: bytes) -> None:
+        self._check_beginning(piece)
+        self._digest.update(piece)
 
     def _check_beginning(self, piece: bytes) -> None:
         """Reads the header when all of it has come, and keeps no byte of it after that."""
@@ -157,13 +141,13 @@ class Installation:
     def _give_name(self) -> None:
         """A link fails where the name is taken; a drive without links gets a rename."""
         try:
-            self.path.hardlink_to(self._part)
+            self.path.hardlink_to(self._part.path)
         except FileExistsError:
             raise
         except OSError:
             if os.path.lexists(self.path):
                 raise FileExistsError from None
-            self._part.rename(self.path)
+            self._part.path.rename(self.path)
 
 
 def _checked_name(name: str) -> str:

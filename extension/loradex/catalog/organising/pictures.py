@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import secrets
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
-from loradex.catalog.organising.operations import Step, reason
+from loradex.catalog.organising.operations import Step
+from loradex.catalog.organising.part_file import PartFile
 from loradex.catalog.records import Entry
 from loradex.errors import FileError, InputError
 from loradex.files.media import SNIFFED_BYTES, SUFFIX_OF, media_type
@@ -28,48 +26,23 @@ class IncomingPicture:
     def __init__(self, model: Path, size: int) -> None:
         """Raises InputError for a size that no picture or film may have."""
         self.name = f"The picture of {model.stem}"
-        self.size, self._written = size, 0
+        self.size = size
         self.path = model.with_name(f".{secrets.token_hex(8)}.part")
+        self._part = PartFile(self.path, size, self._sniff, name=self.name, target=model)
         self.media_type = ""
-        self._file: BinaryIO | None = None
         self._head = b""
         self._check_size(max(MOST_BYTES.values()))
 
     def write(self, piece: bytes) -> None:
         """Takes the next bytes. Raises FileError for what is shown nowhere, or a full drive."""
-        self._written += len(piece)
-        if self._written > self.size:
-            raise FileError(self.name, "more bytes came than were announced", f"{self.size:,}",
-                            "Try again.", "size")
-        self._sniff(piece)
-        try:
-            if self._file is None:
-                self._file = self.path.open("xb")
-            self._file.write(piece)
-        except OSError as error:
-            raise FileError(self.name, reason(error, self.path), code="no-space") from error
+        self._part.write(piece)
 
     def finish(self) -> None:
         """Ends the file; it is on the disk then. Raises FileError where bytes are missing."""
-        if self._written != self.size or self._file is None:
-            raise FileError(self.name, f"only {self._written:,} of {self.size:,} bytes came", "",
-                            "Try again.", "size")
-        try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._close_file()
-        except OSError as error:
-            raise FileError(self.name, reason(error, self.path), code="no-space") from error
+        self._part.finish()
 
     def close(self) -> None:
-        self._close_file()
-        with contextlib.suppress(OSError):
-            self.path.unlink(missing_ok=True)
-
-    def _close_file(self) -> None:
-        file, self._file = self._file, None
-        if file is not None:
-            file.close()
+        self._part.close()
 
     def _sniff(self, piece: bytes) -> None:
         if self.media_type:

@@ -1,6 +1,8 @@
 // Chooses the rows that are shown, and counts what each filter would leave.
 
 /** @import {Choice, Row} from "./types.js" */
+/** @import {Haystack} from "./haystack.js" */
+import { GROUPS } from "./haystack.js";
 import { fitRank } from "./order.js";
 import { readQuery } from "./query.js";
 
@@ -66,98 +68,73 @@ export function filterCount({ families, types, verdicts, tags, faults, favourite
 }
 
 /**
- * @param {Row} row
- * @param {string | null} folder
- */
-function isBelow(row, folder) {
-  if (folder === null) {
-    return true;
-  }
-  const place = `${row.root}/${row.folder}`;
-  return place === folder || place.startsWith(folder.endsWith("/") ? folder : `${folder}/`);
-}
-
-/**
- * Search, folder and the switch, which no chip undoes.
- * @param {readonly Row[]} rows
+ * Whether a row is where the user looks: in the folder, and not left out by the switch.
  * @param {Choice} choice
- * @param {Record<string, string>} families
+ * @returns {(row: Row) => boolean}
  */
-function found(rows, choice, families) {
-  const { matches } = readQuery(choice.text, { families, noted: choice.noted });
-  return rows.filter((row) => isBelow(row, choice.folder)
-    && !(choice.hideUnfit && fitRank(row) > 0 && !row.fault) && matches(row));
-}
-
-const PLAIN = /^[^\s":-][^":-]*$/;
-
-/** One letter more finds a part of what was found before it, so only that is looked through. */
-export class Narrowing {
-  constructor() {
-    /** @type {{rows: readonly Row[], choice: Choice, found: readonly Row[]} | null} */
-    this.last = null;
-  }
-
-  /**
-   * @param {readonly Row[]} rows
-   * @param {Choice} choice
-   * @param {Record<string, string>} families
-   */
-  found(rows, choice, families) {
-    const result = found(this.narrows(rows, choice) ?? rows, choice, families);
-    this.last = { rows, choice, found: result };
-    return result;
-  }
-
-  /**
-   * @param {readonly Row[]} rows
-   * @param {Choice} choice
-   */
-  narrows(rows, choice) {
-    const { last } = this;
-    const same = last && last.rows === rows && last.choice.folder === choice.folder
-      && last.choice.hideUnfit === choice.hideUnfit && !last.choice.noted.size && !choice.noted.size;
-    return same && PLAIN.test(last.choice.text) && PLAIN.test(choice.text)
-      && choice.text.startsWith(last.choice.text) ? last.found : null;
-  }
+function placeTest({ folder, hideUnfit }) {
+  const below = folder === null || folder.endsWith("/") ? folder : `${folder}/`;
+  return (row) => (below === null || `${row.root}/${row.folder}/`.startsWith(below))
+    && !(hideUnfit && fitRank(row) > 0 && !row.fault);
 }
 
 /**
- * Rows that pass, those first whose name begins with the search, then those whose name has it.
- * @param {readonly Row[]} rows in their order
+ * What search, folder and the switch leave, which no chip undoes: names that begin with the search
+ * before those that have it, and what does not fit after all of them.
+ * @param {Haystack} order
  * @param {Choice} choice
  * @param {Record<string, string>} [families] their titles
- * @param {Narrowing} [narrowing] what was found before
+ * @returns {readonly Row[]}
  */
-export function chosen(rows, choice, families = {}, narrowing = new Narrowing()) {
-  const tests = filterCount(choice) ? Object.values(FACETS) : [];
-  const all = narrowing.found(rows, choice, families);
-  const passed = tests.length ? all.filter((row) => tests.every((test) => test(row, choice))) : all;
-  const { first } = readQuery(choice.text);
+export function searched(order, choice, families = {}) {
+  const { rows } = order;
+  const { first, single, matches } = readQuery(choice.text, { families, noted: choice.noted });
+  const isHere = placeTest(choice);
   if (!first) {
-    return passed;
+    return rows.filter((row) => isHere(row) && matches(row));
   }
+  const found = order.find(first, choice.noted);
   /** @type {Row[][]} */
-  const groups = [[], [], [], [], [], [], [], [], []];
-  for (const row of passed) {
-    const at = row.searched.indexOf(first); // the name comes first there
-    groups[fitRank(row) * 3 + (at === 0 ? 0 : at > 0 && at < row.name.length ? 1 : 2)].push(row);
+  const groups = Array.from({ length: GROUPS }, () => []);
+  for (let place = 0; place < rows.length; place += 1) {
+    if (found[place] >= 0 && (single || matches(rows[place])) && isHere(rows[place])) {
+      groups[order.groupOf(place, found[place])].push(rows[place]);
+    }
   }
   return groups.flat();
 }
 
 /**
- * How many rows each chip of a facet would show with the other filters as they are.
+ * @param {Choice} choice
+ * @returns {Facet[]}
+ */
+const active = (choice) => NAMES.filter((name) => {
+  const chosen = choice[name];
+  return typeof chosen === "boolean" ? chosen : chosen.size > 0;
+});
+
+/**
+ * What the chips leave of it.
  * @param {readonly Row[]} rows
  * @param {Choice} choice
- * @param {Record<string, string>} [families] their titles
+ */
+export function passing(rows, choice) {
+  const tests = active(choice).map((name) => FACETS[name]);
+  return tests.length ? rows.filter((row) => tests.every((test) => test(row, choice))) : rows;
+}
+
+/**
+ * How many rows each chip of a facet would show with the other filters as they are.
+ * @param {readonly Row[]} rows what was searched for
+ * @param {Choice} choice
  * @returns {Record<Facet, Map<string, number>>}
  */
-export function counted(rows, choice, families = {}) {
+export function counted(rows, choice) {
   const counts = /** @type {Record<Facet, Map<string, number>>} */ (
     Object.fromEntries(NAMES.map((name) => [name, new Map()])));
-  for (const row of found(rows, choice, families)) {
-    const failed = NAMES.filter((name) => !FACETS[name](row, choice));
+  const on = active(choice);
+  for (const row of rows) {
+    const failed = on.filter((name) => !FACETS[name](row, choice));
     if (!failed.length) {
       NAMES.forEach((name) => count(counts[name], VALUES[name](row)));
     } else if (failed.length === 1 && failed[0] !== "tags") {

@@ -18,6 +18,7 @@
  * @typedef {object} Query
  * @property {string} first the first plain word, which ranks names above notes
  * @property {string} plain all plain words, which notes may have too
+ * @property {boolean} single whether the first word is all that is asked
  * @property {Test} matches
  */
 
@@ -126,19 +127,10 @@ export function readQuery(typed, known = {}) {
   if (words.length) {
     tests.unshift((row) => words.every((word) => row.searched.includes(word)) || noted.has(row.key));
   }
-  if (tests.length === 1 && words.length === 1) { // what is usually typed, 20,000 times for each letter
-    const [word] = words;
-    tests[0] = (row) => row.searched.includes(word) || noted.has(row.key);
-  }
-  return { first: words[0] ?? "", plain: words.join(" "), matches: allOf(tests) };
-}
-
-/**
- * @param {readonly Test[]} tests
- * @returns {Test}
- */
-function allOf(tests) {
-  return tests.length === 1 ? tests[0] : (row) => tests.every((test) => test(row));
+  return {
+    first: words[0] ?? "", plain: words.join(" "), single: tests.length === 1 && words.length === 1,
+    matches: (row) => tests.every((test) => test(row)),
+  };
 }
 
 /**

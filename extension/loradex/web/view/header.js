@@ -106,7 +106,7 @@ export class Header {
   /** @param {readonly Row[]} rows */
   drawChips(rows) {
     const choice = this.choice();
-    const counts = counted(rows, choice, this.status().families);
+    const counts = counted(rows, choice);
     const chips = [
       ...filterCount(choice) ? [this.clearButton()] : [],
       ...this.sets(counts.verdicts, "verdicts", (value) => this.t(`verdict.${value}`)),
