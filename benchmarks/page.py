@@ -32,6 +32,7 @@ VISITS = 5
 PICTURES = 200
 WORDS = ("network 1", "folder 12", "subject7", "flux", "network 19998")
 IDLE_S = 10
+SETTLED_MS = 4000
 NEW_FILES = 5
 PATIENCE_S = 180
 BOUNDS = {
@@ -164,7 +165,7 @@ class Visit:
         self.tab = self.page.get_by_role("tab", name=tab).or_(
             self.page.get_by_role("button", name=tab, exact=True)).first
         self.tab.wait_for()
-        self.page.wait_for_timeout(1500)  # the host's own start is not what is measured
+        self.page.wait_for_timeout(SETTLED_MS)  # the host's own start is not what is measured
 
     def _sent(self, event: dict[str, Any]) -> None:
         url = event["request"]["url"]
@@ -203,13 +204,15 @@ def measure(address: str, root: Path, tab: str) -> Numbers:
         found = loading(browser, address, tab)
         context = browser.new_context(viewport={"width": 1400, "height": 900})
         visit = Visit(context, address, tab)
+        _, before = visit.idle()
         visit.open()
         visit.page.wait_for_timeout(2000)
         found |= using(visit)
         found["file to card, s"] = statistics.median(following(visit.page, root))
         visit.page.wait_for_timeout(3000)
         requests, busy = visit.idle()
-        return found | {"requests when idle": requests, "busy when idle, %": 100 * busy}
+        return found | {"requests when idle": requests, "busy when idle, %": 100 * busy,
+                        "busy before the tab was opened, %": 100 * before}
 
 
 def pause_hashing(browser: Any, address: str, tab: str) -> None:

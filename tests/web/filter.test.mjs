@@ -30,8 +30,9 @@ test("the same is found as by asking row by row", () => {
     const text = Array.from({ length: 1 + below(5) }, () => LETTERS[below(LETTERS.length)]).join("");
     const folder = below(4) ? null : `0/${word(1)}`;
     const choice = { ...EVERYTHING, text, folder, noted: below(5) ? new Set() : new Set([below(200), below(200)]) };
-    const { matches } = readQuery(text, choice);
-    const wanted = rows.filter((row) => matches(row) && (folder === null || folder === `0/${row.folder}`));
+    const { words, matches } = readQuery(text);
+    const has = (row) => choice.noted.has(row.key) && words.length || words.every((one) => row.searched.includes(one));
+    const wanted = rows.filter((row) => has(row) && matches(row) && (folder === null || folder === `0/${row.folder}`));
     assert.deepEqual(keys(searched(order, choice)), keys(wanted), JSON.stringify(text));
   }
 });

@@ -6,7 +6,7 @@ import { Api, Problem } from "./model/api.js";
 import { NO_FILTERS, passing, searched } from "./model/filter.js";
 import { Haystack } from "./model/haystack.js";
 import { Library } from "./model/library.js";
-import { ordered } from "./model/order.js";
+import { arranged, ordered } from "./model/order.js";
 import { canBeWritten, inserted, readTags, removed, tagText } from "./model/prompt.js";
 import { Selection } from "./model/selection.js";
 import { ViewState } from "./model/view_state.js";
@@ -157,7 +157,8 @@ export class Page {
 
   sort() {
     const { library, view: { choice } } = this.context;
-    this.order = new Haystack(ordered(library.rows, choice.sort, choice.descending));
+    const rows = arranged(library.byKey, this.order.rows);
+    this.order = new Haystack(ordered(rows, choice.sort, choice.descending));
   }
 
   reorder() {

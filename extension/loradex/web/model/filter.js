@@ -88,20 +88,20 @@ function placeTest({ folder, hideUnfit }) {
  */
 export function searched(order, choice, families = {}) {
   const { rows } = order;
-  const { first, single, matches } = readQuery(choice.text, { families, noted: choice.noted });
+  const { words, matches } = readQuery(choice.text, { families });
   const isHere = placeTest(choice);
-  if (!first) {
+  if (!words.length) {
     return rows.filter((row) => isHere(row) && matches(row));
   }
-  const found = order.find(first, choice.noted);
+  const found = order.find(words, choice.noted);
   /** @type {Row[][]} */
   const groups = Array.from({ length: GROUPS }, () => []);
   for (let place = 0; place < rows.length; place += 1) {
-    if (found[place] >= 0 && (single || matches(rows[place])) && isHere(rows[place])) {
+    if (found[place] >= 0 && isHere(rows[place]) && matches(rows[place])) {
       groups[order.groupOf(place, found[place])].push(rows[place]);
     }
   }
-  return groups.flat();
+  return groups[0].concat(...groups.slice(1)); // flat() takes ten times as long
 }
 
 /**

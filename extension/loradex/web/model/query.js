@@ -11,15 +11,13 @@
  * What is known besides the rows.
  * @typedef {object} Known
  * @property {Record<string, string>} [families] their titles
- * @property {ReadonlySet<number>} [noted] keys of the rows that have the plain words, some in their notes
  */
 
 /**
  * @typedef {object} Query
- * @property {string} first the first plain word, which ranks names above notes
- * @property {string} plain all plain words, which notes may have too
- * @property {boolean} single whether the first word is all that is asked
- * @property {Test} matches
+ * @property {readonly string[]} words plain ones, in lower case; all of them are asked for
+ * @property {string} plain the same as one text, which notes may have too
+ * @property {Test} matches whether a row passes everything else that is asked
  */
 
 const FITS = /** @type {Record<string, string>} */ ({
@@ -28,7 +26,6 @@ const FITS = /** @type {Record<string, string>} */ ({
 });
 const UNITS = /** @type {Record<string, number>} */ ({ k: 1e3, kb: 1e3, m: 1e6, mb: 1e6, g: 1e9, gb: 1e9 });
 const USUAL_UNIT = 1e6;
-const NOTHING = /** @type {ReadonlySet<number>} */ (new Set());
 
 /** @type {Record<string, (value: string, known: Known) => Test>} */
 const OPERATORS = {
@@ -123,14 +120,7 @@ export function readQuery(typed, known = {}) {
       tests.push(test);
     }
   }
-  const { noted = NOTHING } = known;
-  if (words.length) {
-    tests.unshift((row) => words.every((word) => row.searched.includes(word)) || noted.has(row.key));
-  }
-  return {
-    first: words[0] ?? "", plain: words.join(" "), single: tests.length === 1 && words.length === 1,
-    matches: (row) => tests.every((test) => test(row)),
-  };
+  return { words, plain: words.join(" "), matches: (row) => tests.every((test) => test(row)) };
 }
 
 /**

@@ -31,7 +31,9 @@ export class Grid {
     this.spare = [];
     this.active = 0;
     this.hold = false;
-    this.lastScroll = { top: 0, at: 0 };
+    this.scrolledAt = 0;
+    // Kept, because asking the browser for one of them makes it lay out all that has just changed.
+    this.box = { top: 0, width: 1, height: 0 };
     this.sizer = make("div", { class: "sizer", role: "presentation" });
     this.head = new ListHead(context);
     this.empty = make("p", { class: "empty", text: context.t("grid.empty"), hidden: true });
@@ -50,7 +52,9 @@ export class Grid {
   listen() {
     this.element.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.context.selection.addEventListener("change", () => this.mark());
-    new ResizeObserver(() => this.resized()).observe(this.element);
+    const observer = new ResizeObserver(() => this.measure());
+    observer.observe(this.element);
+    observer.observe(this.sizer); // a scroll bar that comes and goes
   }
 
   /**
@@ -68,21 +72,38 @@ export class Grid {
     this.head.show(choice);
     this.empty.hidden = rows.length > 0;
     if (fromTop) {
-      this.element.scrollTop = 0;
+      this.scrollTo(0);
       this.hold = true; // a letter more and other pictures are wanted: names first
       this.settle();
     }
     this.resized();
   }
 
+  measure() {
+    const { clientHeight: height } = this.element;
+    const { clientWidth: width } = this.sizer;
+    if (width !== this.box.width || height !== this.box.height) {
+      this.box = { top: this.element.scrollTop, width, height };
+      this.resized();
+    }
+  }
+
+  /** @param {number} top */
+  scrollTo(top) {
+    if (this.box.top !== top) {
+      this.element.scrollTop = top;
+      this.box.top = this.element.scrollTop; // no further than the end
+    }
+  }
+
   resized() {
     const { columns, lineHeight, listed } = this.layout;
     // The clicked card stays in view when the panel takes away columns.
-    const first = Math.round(this.element.scrollTop / lineHeight) * columns;
-    this.layout = layoutOf(this.rows.length, this.sizer.clientWidth, this.choice);
+    const first = Math.round(this.box.top / lineHeight) * columns;
+    this.layout = layoutOf(this.rows.length, this.box.width, this.choice);
     this.sizer.style.height = `${this.layout.height}px`;
-    if (columns !== this.layout.columns && this.element.scrollTop > 0) {
-      this.element.scrollTop = Math.floor(first / this.layout.columns) * this.layout.lineHeight;
+    if (columns !== this.layout.columns && this.box.top > 0) {
+      this.scrollTo(Math.floor(first / this.layout.columns) * this.layout.lineHeight);
       this.reveal();
     }
     setAttribute(this.element, "aria-rowcount", this.layout.lines + Number(this.choice.list));
@@ -99,9 +120,10 @@ export class Grid {
 
   scrolled() {
     const now = performance.now();
-    const { top, at } = this.lastScroll;
-    const speed = Math.abs(this.element.scrollTop - top) / Math.max(1, now - at);
-    this.lastScroll = { top: this.element.scrollTop, at: now };
+    const { scrollTop } = this.element;
+    const speed = Math.abs(scrollTop - this.box.top) / Math.max(1, now - this.scrolledAt);
+    this.box.top = scrollTop;
+    this.scrolledAt = now;
     this.hold = this.hold || speed > FAST_PIXELS_PER_MS;
     this.settle();
     this.frame ||= requestAnimationFrame(() => {
@@ -122,7 +144,7 @@ export class Grid {
   }
 
   seen() {
-    return seenLines(this.layout, this.element.scrollTop, this.element.clientHeight);
+    return seenLines(this.layout, this.box.top, this.box.height);
   }
 
   draw() {
@@ -210,12 +232,11 @@ export class Grid {
   reveal() {
     const { columns, lineHeight } = this.layout;
     const top = Math.floor(this.active / columns) * lineHeight;
-    const { scrollTop } = this.element;
-    const clientHeight = this.element.clientHeight - this.head.height;
-    if (top < scrollTop) {
-      this.element.scrollTop = top;
-    } else if (top + lineHeight > scrollTop + clientHeight) {
-      this.element.scrollTop = top + lineHeight - clientHeight;
+    const height = this.box.height - this.head.height;
+    if (top < this.box.top) {
+      this.scrollTo(top);
+    } else if (top + lineHeight > this.box.top + height) {
+      this.scrollTo(top + lineHeight - height);
     }
     this.draw();
   }
@@ -236,6 +257,6 @@ export class Grid {
   }
 
   get page() {
-    return Math.max(1, Math.floor(this.element.clientHeight / this.layout.lineHeight));
+    return Math.max(1, Math.floor(this.box.height / this.layout.lineHeight));
   }
 }
