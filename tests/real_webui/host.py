@@ -154,6 +154,7 @@ class RunningWebUI:
         ]
         self.variables = dict(variables or {})
         self.start_seconds = 0.0
+        self.patience_s = _START_S
 
     @property
     def address(self) -> str:
@@ -281,7 +282,7 @@ class RunningWebUI:
         self._wait(lambda: self.get("/loradex-probe/starts")["starts"] >= count)
 
     def _wait(self, ready: Callable[[], Any]) -> None:
-        until = time.monotonic() + _START_S
+        until = time.monotonic() + self.patience_s
         while time.monotonic() < until:
             if self.process.poll() is not None:
                 raise RuntimeError(f"the WebUI ended:\n{self.log()[-4000:]}")
@@ -291,7 +292,7 @@ class RunningWebUI:
             except (HostError, OSError, ValueError):
                 pass
             time.sleep(0.2)
-        raise TimeoutError(f"no answer in {_START_S:.0f} s:\n{self.log()[-4000:]}")
+        raise TimeoutError(f"no answer in {self.patience_s:.0f} s:\n{self.log()[-4000:]}")
 
 
 class HostError(Exception):

@@ -1,10 +1,11 @@
-"""Small WebP pictures of previews: made once each, two at a time, and kept in a bounded folder."""
+"""Small WebP pictures of previews: made once each, few at a time, and kept in a bounded folder."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import io
+import os
 import struct
 from collections import OrderedDict
 from collections.abc import Callable
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 64_000_000
 """256 MB when decoded. Hosts switch Pillow's own limit off, so it is checked here as well."""
-_AT_ONCE = 2
+_AT_ONCE = max(1, min(2, (os.cpu_count() or 1) // 2))
+"""Half of the cores stay with the browser, which often runs beside the server."""
 _MOST_IN_MEMORY = 16 << 20
 _TALLEST = 2
 """A thumbnail is at most that many times as tall as wide."""
