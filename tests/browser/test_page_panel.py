@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from tests.browser.app_in_browser import first_card, looking_at
 from tests.browser.page_server import page_of
@@ -18,6 +17,7 @@ from tests.standalone.libraries import PIXEL, demo
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 pytest.importorskip("playwright")
+Image = pytest.importorskip("PIL.Image")
 
 ELSEWHERE = """(changes) => {
     const { api, library } = document.querySelector("loradex-manager").page.context;
