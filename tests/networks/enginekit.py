@@ -98,13 +98,14 @@ def lora(id_: str, *names: str, rank: int = 4, seed: int = 0) -> Network:
 def network(
     id_: str, modules: Mapping[str, Parts], *, mtime_ns: int = 1,
     faults: tuple[Fault, ...] = (), unknown: tuple[str, ...] = (),
+    hints: ModuleHints | None = None,
 ) -> Network:
     """A network of real types from tensors by `component.module` and role."""
     loaded: list[LoadedModule] = []
     for name, parts in modules.items():
         component, _, module = name.partition(".")
         found = FileModule(component, module, "kohya", {role: f"{name}.{role}" for role in parts})
-        loaded.append(LoadedModule(found, build_module(parts, ModuleHints(id_, module))))
+        loaded.append(LoadedModule(found, build_module(parts, hints or ModuleHints(id_, module))))
     parsed = ParsedFile(tuple(one.file_module for one in loaded), {}, unknown)
     return Network(
         id=id_, name=Path(id_).stem, path=Path(id_), size=1, mtime_ns=mtime_ns,

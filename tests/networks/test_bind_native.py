@@ -257,7 +257,7 @@ class Packed(nn.Parameter):
     """A parameter as bitsandbytes keeps it: bytes, and the shape beside them."""
 
 
-def test_packed_weights_are_bound_and_refused_with_a_reason(tmp_path: Path) -> None:
+def test_packed_weights_are_bound_and_served_beside_their_layers(tmp_path: Path) -> None:
     model = build_native(UNET)
     for module in model.modules():
         if isinstance(module, nn.Linear):
@@ -270,7 +270,9 @@ def test_packed_weights_are_bound_and_refused_with_a_reason(tmp_path: Path) -> N
     leaves = denoiser_names(UNET, "diffusers", "lora_unet")
     network = write(tmp_path / "a.safetensors", [(n, one.shape) for n, one in leaves.items()])
     report = Patcher(bound).apply([StackEntry(network, 1.0, 1.0)])
-    assert "its weights are quantised (uint8)" in report.applied[0].skipped
+    count = report.applied[0].components["unet"]
+    assert count.matched == count.total
+    assert 0 < count.branch < count.matched  # the convolutions are plain and merged
 
 
 def test_packed_weights_without_their_shape_do_not_stop_the_binding() -> None:

@@ -135,12 +135,12 @@ def test_tensors_that_are_not_understood_are_told() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
-def test_fp8_weights_are_refused_with_the_reason(dtype: torch.dtype) -> None:
+def test_fp8_weights_are_left_alone_and_counted_as_branches(dtype: torch.dtype) -> None:
     model = toy_model()
     weight = parameter(model, "unet.proj.weight")
     weight.data = weight.data.to(dtype)
     report = Patcher(model).apply([StackEntry(lora("a", "denoiser.proj", "te.first"))])
-    assert "keep 33 to 54 % of its effect" in report.applied[0].skipped
+    assert report.applied[0].components == {"unet": Count(1, 1, 1), "te": Count(1, 1)}
 
 
 def test_a_plan_is_made_again_when_the_model_has_changed_since() -> None:
@@ -150,22 +150,24 @@ def test_a_plan_is_made_again_when_the_model_has_changed_since() -> None:
     assert patcher.plan(net) is patcher.plan(net)
     weight = parameter(model, "unet.proj.weight")
     weight.data = weight.data.to(torch.float8_e4m3fn)
-    assert "float8_e4m3fn" in patcher.apply([StackEntry(net)]).applied[0].skipped
+    assert patcher.apply([StackEntry(net)]).applied[0].components["unet"].branch == 1
 
 
-def test_weights_that_are_not_in_memory_are_refused() -> None:
+def test_a_norm_that_is_not_in_memory_is_refused_with_the_reason() -> None:
     model = toy_model()
-    model.components["unet"].root.proj.to("meta")
-    with pytest.raises(IncompatibleNetworkError, match="not in memory"):
-        Patcher(model).apply([StackEntry(lora("a", "denoiser.proj"))], strict=True)
+    model.components["unet"].root.norm.to("meta")
+    net = network("a", {"denoiser.norm": {"w_norm": torch.ones(16), "b_norm": torch.ones(16)}})
+    with pytest.raises(IncompatibleNetworkError, match=r"not in memory.*no matrix product"):
+        Patcher(model).apply([StackEntry(net)], strict=True)
 
 
-def test_integer_weights_are_refused_as_quantised() -> None:
+def test_integer_weights_whose_scale_is_unknown_refuse_what_needs_their_values() -> None:
     model = toy_model()
     module = model.components["unet"].root.proj
     module.weight = nn.Parameter(torch.ones(16, 24, dtype=torch.int8), requires_grad=False)
-    report = Patcher(model).apply([StackEntry(lora("a", "denoiser.proj"))])
-    assert "quantised (int8)" in report.applied[0].skipped
+    dora = {"denoiser.proj": {**lora_parts((16, 24)), "dora_scale": torch.ones(16, 1)}}
+    report = Patcher(model).apply([StackEntry(network("a", dora))])
+    assert "quantised (int8), and dora needs to know their values" in report.applied[0].skipped
 
 
 def test_one_refused_network_does_not_lose_the_others() -> None:

@@ -11,6 +11,7 @@ from loradex.keys.targets import Rows, Shape, Target
 from loradex.networks.base import NetworkModule
 from loradex.networks.model import Place
 from loradex.networks.network import Stamp
+from loradex.networks.storage import readable_bias, shape_of, unmergeable, values_of
 
 Key = tuple[Stamp, str, str, tuple[int, int], str]
 """Network, its module, the model's module, rows, and what of it is written; keys sort."""
@@ -34,6 +35,8 @@ class Edit:
     is_bias: bool = False
     transposed: bool = False
     columns: int | None = None
+    beside: bool = False
+    """The parameter is left alone, and the delta computed beside its layer."""
     _factors: dict[tuple[int | None, torch.device], tuple[Tensor, Tensor] | None] = field(
         default_factory=dict, repr=False
     )
@@ -86,6 +89,7 @@ def edits_of(
     found: list[Edit] = []
     parameter = weight.parameter
     seen = None if parameter is None else (parameter.dtype, parameter.shape)
+    beside = parameter is not None and bool(unmergeable(parameter))
     if codec.writes_weight:
         columns = None
         if not codec.fits(region):
@@ -94,15 +98,33 @@ def edits_of(
                 raise MisfitError(codec.shape, region)
         found.append(
             Edit((*order, "weight"), weight, weight, codec, target.rows,
-                 transposed=target.transposed, columns=columns, _seen=seen)
+                 transposed=target.transposed, columns=columns, beside=beside, _seen=seen)
         )
     if codec.writes_bias and _changes_bias(codec, target, weight, bias):
         assert bias is not None
+        old = bias.parameter
+        beside = beside or (old is not None and bool(unmergeable(old)))
         found.append(
             Edit((*order, "bias"), bias, weight, codec, target.rows, is_bias=True,
-                 transposed=target.transposed, _seen=seen)
+                 transposed=target.transposed, beside=beside, _seen=seen)
         )
     return found
+
+
+def weight_for_bias(place: Place, codec: NetworkModule, like: Tensor) -> Tensor:
+    """The weight [out, in, *kernel] beside a bias whose change is asked for.
+
+    Only types that depend on it read it: for the others one column of zeros stands for a weight
+    that is packed or elsewhere.
+    """
+    parameter = place.parameter
+    assert parameter is not None
+    if not unmergeable(parameter):
+        return parameter.data
+    values = values_of(place.module, parameter) if codec.weight_dependent else None
+    if values is None:
+        values = like.new_zeros(shape_of(parameter)[0], 1)
+    return values
 
 
 def _changes_bias(
@@ -110,12 +132,17 @@ def _changes_bias(
 ) -> bool:
     """Whether there is a change of the bias, and of which length: only the codec can tell."""
     current = None if bias is None else bias.parameter
-    delta = codec.bias_delta(_bias_rows(current, target.rows), _weight_rows(weight, target))
+    old = None if current is None else _cut(readable_bias(current), target.rows)
+    delta = codec.bias_delta(old, _weight_rows(weight, codec, target))
     if delta is None:
         return False
     length = _region(weight, target)[0]
     if bias is None or tuple(delta.shape) != (length,):
         raise MisfitError(tuple(delta.shape), () if bias is None else (length,))
+    if current is not None and current.data.is_meta and not bool(delta.isfinite().all()):
+        raise codec.hints.broken(
+            "it changes the bias by the model's own, which is not in memory", "a bias in memory",
+            "Load the checkpoint without offloading it.")
     return True
 
 
@@ -123,7 +150,7 @@ def _region(place: Place, target: Target) -> Shape:
     """The shape of what is written, as [out, in, *kernel], read off the real parameter."""
     parameter = place.parameter
     assert parameter is not None
-    shape = tuple(parameter.shape)
+    shape = shape_of(parameter)
     if target.transposed:
         shape = shape[::-1]
     if target.rows is None:
@@ -145,19 +172,13 @@ def _inpainting(codec: NetworkModule, region: Shape, target: Target) -> int | No
     return 4 if known and fits and not codec.weight_dependent else None
 
 
-def _bias_rows(bias: Tensor | None, rows: Rows | None) -> Tensor | None:
-    if bias is None:
-        return None
-    found = bias.detach().float()
-    return found if rows is None else found[rows.start : rows.stop]
+def _weight_rows(place: Place, codec: NetworkModule, target: Target) -> Tensor:
+    found = weight_for_bias(place, codec, torch.zeros(())).detach().float()
+    return _cut(found.t() if target.transposed else found, target.rows)
 
 
-def _weight_rows(place: Place, target: Target) -> Tensor:
-    parameter = place.parameter
-    assert parameter is not None
-    found = parameter.detach().float()
-    found = found.t() if target.transposed else found
-    return found if target.rows is None else found[target.rows.start : target.rows.stop]
+def _cut(tensor: Tensor, rows: Rows | None) -> Tensor:
+    return tensor if rows is None else tensor[rows.start : rows.stop]
 
 
 def _span(rows: Rows | None) -> tuple[int, int]:

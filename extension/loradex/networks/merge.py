@@ -37,6 +37,7 @@ class Work:
 
     slots_rebuilt: int = 0
     slots_restored: int = 0
+    branches_set: int = 0
     bytes_written: int = 0
     gemms: int = 0
     bytes_allocated: int = 0
@@ -188,6 +189,17 @@ def segments(out: int, steps: Sequence[Step]) -> Iterator[tuple[int, int, list[S
     edges = sorted(cuts)
     for start, stop in itertools.pairwise(edges):
         yield start, stop, [step for step in steps if _covers(step, start, stop)]
+
+
+def delta_of(weight: Tensor, steps: Sequence[Step]) -> Tensor:
+    """The sum of strength * delta of all steps on `weight` [out, in, *kernel] in fp32."""
+    total = torch.zeros_like(weight)
+    for start, stop, chosen in segments(weight.shape[0], steps):
+        region = weight[start:stop].contiguous()
+        for step in chosen:
+            delta, replaces = _delta(step, start, stop, weight.shape[0], region)
+            total[start:stop].add_(delta - region if replaces else delta, alpha=step.strength)
+    return total
 
 
 def _covers(step: Step, start: int, stop: int) -> bool:

@@ -7,15 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from loradex.keys.architecture import Architecture
 from loradex.keys.derive import derive
 from loradex.keys.resolve import Resolver
 from loradex.keys.targets import Target, Tree
 
-MERGEABLE = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 DENOISERS = ("unet", "transformer")
 
 PlaceKey = tuple[str, str, str]
@@ -144,24 +142,6 @@ def _bound(name: str, module: nn.Module) -> BoundComponent:
     """A component with the table that its class and configuration ask for."""
     architecture = derive(type(module).__name__, _config_of(module))
     return BoundComponent(name, module, architecture, "diffusers")
-
-
-def unmergeable(parameter: Tensor) -> str:
-    """Why a delta cannot be added to this parameter; empty where it can."""
-    data = parameter.data
-    if data.is_meta:
-        return "its weights are not in memory (offloaded to disk or streamed)"
-    if type(data) is not Tensor:
-        return f"its weights are quantised ({type(data).__name__})"
-    if data.dtype in MERGEABLE:
-        return ""
-    name = str(data.dtype).removeprefix("torch.")
-    if name.startswith("float8"):
-        return (
-            f"its weights are stored as {name}: adding a LoRA there and rounding again would "
-            "keep 33 to 54 % of its effect"
-        )
-    return f"its weights are quantised ({name})"
 
 
 def _config_of(module: nn.Module) -> Mapping[str, Any]:

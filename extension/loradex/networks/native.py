@@ -13,6 +13,7 @@ from loradex.errors import InputError
 from loradex.keys.from_shapes import UNKNOWN
 from loradex.keys.targets import Shape
 from loradex.networks.model import WRAPPED, BoundComponent, BoundModel
+from loradex.networks.storage import shape_of
 
 _UNETS = ("unet", "svd")
 _BARE_NAMES = "generic-"
@@ -70,15 +71,8 @@ def _bound(name: str, root: nn.Module, role: str) -> BoundComponent | None:
 
 
 def _shape(parameter: Tensor) -> Shape:
-    """A weight's shape; of a packed one what its container knows, else two unknown sides.
-
-    bitsandbytes keeps the shape in `quant_state`; GGUF parameters answer `shape` with it.
-    """
-    state = getattr(parameter, "quant_state", None)
-    told = getattr(state, "shape", None)
-    if told is not None:
-        return tuple(told)
-    shape = tuple(parameter.shape)
+    """A weight's shape; two unknown sides where it is packed and nothing tells."""
+    shape = shape_of(parameter)
     if parameter.dtype is torch.uint8 and shape == tuple(Tensor.size(parameter)):
         return (UNKNOWN, UNKNOWN)
     return shape

@@ -17,6 +17,9 @@ from weakref import WeakKeyDictionary
 from torch import Tensor
 
 from loradex.errors import NetworkError, PatchError
+from loradex.networks.base import NetworkModule
+from loradex.networks.branches import Branches
+from loradex.networks.edits import weight_for_bias
 from loradex.networks.merge import Merger, Work, exact_math
 from loradex.networks.model import BoundModel, Place
 from loradex.networks.network import Network, Stamp
@@ -37,6 +40,7 @@ class Patcher:
         self.work = Work()
         """What the last call did."""
         self._slots: dict[Place, Slot] = {}
+        self._branches = Branches()
         self._plans: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()
         self._asked: tuple[object, ...] | None = ()
         self._report = RunReport()
@@ -44,7 +48,8 @@ class Patcher:
     @property
     def active(self) -> bool:
         """Whether any weight differs from the checkpoint's."""
-        return any(slot.recipe is not None for slot in self._slots.values())
+        merged = any(slot.recipe is not None for slot in self._slots.values())
+        return merged or bool(self._branches)
 
     def plan(self, network: Network) -> Plan:
         """The plan of a network on this model, made once."""
@@ -84,6 +89,7 @@ class Patcher:
             self.work = Work()
             notes = self._reconcile()
             self._restore(slot for slot in self._slots.values() if slot.recipe is not None)
+            self.work.slots_restored += self._branches.restore()
             self._asked, self._report = (), RunReport(notes=notes)
 
     def release_spare(self) -> int:
@@ -136,7 +142,9 @@ class Patcher:
                 slot.let_go()
                 del self._slots[place]
                 lost[place.component] += 1
+        lost += self._branches.reconcile()
         if lost:
+            self._asked = None
             self._plans.clear()
         return tuple(
             f"{count} weights of {component} were replaced by another tool; "
@@ -150,6 +158,21 @@ class Patcher:
 
     def _write(self, recipes: dict[Place, Recipe]) -> Counter[Stamp]:
         """Restores, rebuilds and counts per network how many edits were redone."""
+        beside = {place: (one,) for place, one in recipes.items() if one.beside}
+        merged = {place: one for place, one in recipes.items() if not one.beside}
+        try:
+            todo = self._merge(merged)
+            redone = self._branches.put(beside)
+        except BaseException as error:
+            self._give_up()
+            if isinstance(error, Exception):
+                raise _patch_error(error) from error
+            raise
+        self.work.branches_set += len({id(step.edit.place) for step in redone})
+        redone += [step for _, recipe in todo for step in recipe.steps]
+        return Counter(step.edit.stamp for step in redone)
+
+    def _merge(self, recipes: dict[Place, Recipe]) -> list[tuple[Slot, Recipe]]:
         for place in recipes.keys() - self._slots.keys():
             self._slots[place] = Slot.first_touch(place)
         todo = [
@@ -157,21 +180,20 @@ class Patcher:
             for place, recipe in recipes.items()
             if (old := self._slots[place].recipe) is None or old.key != recipe.key
         ]
-        try:
-            self._restore(
-                slot
-                for place, slot in self._slots.items()
-                if slot.recipe is not None and place not in recipes
-            )
-            self._rebuild(todo)
-        except BaseException as error:
-            for slot in self._slots.values():
-                slot.restore()
-            self._asked, self._report = (), RunReport()
-            if isinstance(error, Exception):
-                raise _patch_error(error) from error
-            raise
-        return Counter(step.edit.stamp for _, recipe in todo for step in recipe.steps)
+        self._restore(
+            slot
+            for place, slot in self._slots.items()
+            if slot.recipe is not None and place not in recipes
+        )
+        self._rebuild(todo)
+        return todo
+
+    def _give_up(self) -> None:
+        """The checkpoint's own weights, whatever was under way."""
+        for slot in self._slots.values():
+            slot.restore()
+        self._branches.restore()
+        self._asked, self._report = (), RunReport()
 
     def _rebuild(self, todo: Sequence[tuple[Slot, Recipe]]) -> None:
         if not todo:
@@ -191,19 +213,19 @@ class Patcher:
             self.work.bytes_allocated += _bytes(slot.live)
         edit = recipe.steps[0].edit
         if edit.is_bias:
-            merger.bias(slot.base, slot.live, self._pristine(edit.weight), recipe.steps)
+            weight = self._pristine(edit.weight, edit.codec, slot.live)
+            merger.bias(slot.base, slot.live, weight, recipe.steps)
         else:
             assert slot.base is not None
             merger.weight(slot.base, slot.live, recipe.steps)
         slot.point_at_live(recipe)
         self.work.slots_rebuilt += 1
 
-    def _pristine(self, place: Place) -> Tensor:
+    def _pristine(self, place: Place, codec: NetworkModule, like: Tensor) -> Tensor:
         slot = self._slots.get(place)
         if slot is not None and slot.base is not None:
             return slot.base
-        assert place.parameter is not None
-        return place.parameter.data
+        return weight_for_bias(place, codec, like)
 
     def _hand_over_spares(self, wanting: Sequence[Slot]) -> None:
         """Buffers of slots that are off now go to slots that need one of the same kind.

@@ -8,7 +8,9 @@ The rules, in this order:
 * a text encoder's module has another shape -> that text encoder is left alone, with a note;
 * some names are unknown in the model, or some modules of the file are broken -> the rest is
   applied, with a note (`strict` refuses that and the case before);
-* a parameter that cannot be merged into (quantised, offloaded) -> refused with the reason.
+* a parameter that cannot be merged into (fp8, quantised, streamed) -> computed beside its layer;
+  where that cannot be either, the denoiser's network is refused with the reason, and the text
+  encoder's layer is left alone, with a note.
 
 `force` applies whatever fits. A shape fits when it is equal, or differs by a 1x1 kernel; the same
 number of elements in another shape never fits. The one exception is spelt out in `edits.py`.
@@ -20,14 +22,17 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from loradex.compat.refusal import incompatibility
 from loradex.errors import IncompatibleNetworkError, LoradexError
 from loradex.keys.targets import Shape, Target
 from loradex.networks.edits import Edit, MisfitError, edits_of
-from loradex.networks.model import DENOISERS, BoundModel, Place, unmergeable
+from loradex.networks.model import DENOISERS, BoundModel, Place
 from loradex.networks.network import LoadedModule, Network
 from loradex.networks.parts import show
 from loradex.networks.report import Count
+from loradex.networks.storage import has_values, is_compiled, unbranchable, unmergeable
 
 _EXAMPLES = 3
 
@@ -46,6 +51,14 @@ class Misfit:
         return f"{self.path} is {show(self.weight)} in the model and {show(self.delta)} in the file"
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A module whose parameter takes no network in any way."""
+
+    component: str
+    reason: str
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """A network against a model: names of file modules by what became of them, and the edits."""
@@ -56,8 +69,8 @@ class Plan:
     matched: tuple[str, ...]
     unmatched: tuple[str, ...]
     misfit: tuple[Misfit, ...]
-    refused: Mapping[str, str]
-    """Component -> why its parameters cannot be merged into."""
+    refused: Mapping[str, Refused]
+    """Module -> why its parameter can neither be merged into nor left alone."""
     counts: Mapping[str, Count]
     faults: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -66,14 +79,9 @@ class Plan:
 
     def checked(self, strict: bool = False, force: bool = False) -> tuple[str, ...]:
         """The notes for the report, or the error that says why the network is not applied."""
-        for component, reason in self.refused.items():
-            if not force or not self.edits:
-                raise IncompatibleNetworkError(
-                    self.subject, f"{component} cannot take a merged LoRA: {reason}",
-                    "weights of 16 or 32 bit in memory",
-                    "Load the checkpoint without fp8, quantisation or offloading, or leave the "
-                    "LoRA out.",
-                )
+        for one in self.refused.values():
+            if not self.edits or (one.component in DENOISERS and not force):
+                raise self._refused(one)
         fatal = [one for one in self.misfit if one.component in DENOISERS]
         if not self.edits or (fatal and not force):
             raise self._mismatch(fatal or list(self.misfit))
@@ -81,6 +89,13 @@ class Plan:
         if notes and strict:
             raise self._incompatible(notes[0], "every module of the file in the model (strict)")
         return (*notes, *self.notes)
+
+    def _refused(self, one: Refused) -> IncompatibleNetworkError:
+        return IncompatibleNetworkError(
+            self.subject, f"{one.component} cannot take it: {one.reason}",
+            "weights of 16 or 32 bit in memory, or layers that are called one by one",
+            "Load the checkpoint without fp8, quantisation or offloading, or leave the LoRA out.",
+        )
 
     def _mismatch(self, misfit: list[Misfit]) -> IncompatibleNetworkError:
         if self.refusal is not None:
@@ -105,6 +120,10 @@ class Plan:
         for component, count in by_component.items():
             first = next(one for one in self.misfit if one.component == component)
             found.append(f"{component}: {count} modules of another shape were left out; {first}")
+        left_out = Counter(one.component for one in self.refused.values())
+        for component, count in left_out.items():
+            why = next(one.reason for one in self.refused.values() if one.component == component)
+            found.append(f"{component}: {count} modules were left out: {why}")
         if self.unmatched:
             names = _such_as(self.unmatched)
             found.append(f"{len(self.unmatched)} modules are not in the model{names}")
@@ -131,7 +150,8 @@ class _Draft:
         self.matched: dict[str, str] = {}
         self.unmatched: dict[str, str] = {}
         self.misfit: list[Misfit] = []
-        self.refused: dict[str, str] = {}
+        self.refused: dict[str, Refused] = {}
+        self._compiled: dict[str, bool] = {}
         self.faults = {fault.name: fault.reason for fault in network.faults}
         self.notes: list[str] = []
 
@@ -158,9 +178,9 @@ class _Draft:
         if parameter is None:
             self.unmatched[module.name] = target.component
             return None
-        reason = unmergeable(parameter)
+        reason = self._obstacle(module, place, parameter)
         if reason:
-            self.refused.setdefault(target.component, reason)
+            self.refused[module.name] = Refused(target.component, reason)
             return None
         try:
             codec = module.codec
@@ -176,14 +196,35 @@ class _Draft:
             self.faults[module.name] = error.found
         return None
 
+    def _obstacle(self, module: LoadedModule, place: Place, parameter: Tensor) -> str:
+        """Why the network can neither be merged into the parameter nor computed beside it."""
+        reason = unmergeable(parameter)
+        if not reason:
+            return ""
+        why = unbranchable(place.module, place.holder, place.attribute)
+        if not why and module.codec.weight_dependent and not has_values(place.module, parameter):
+            why = f"{module.codec.type_name} needs to know their values"
+        if not why and self._is_compiled(place.component):
+            why = "it was compiled by torch, which does not see what is hooked in afterwards"
+        return f"{reason}, and {why}" if why else ""
+
+    def _is_compiled(self, component: str) -> bool:
+        known = self._compiled.get(component)
+        if known is None:
+            known = self._compiled[component] = is_compiled(self.model.components[component].root)
+        return known
+
     def _component_of(self, hint: str) -> str:
         return hint if hint.startswith("te") else self.model.denoiser
 
     def finish(self) -> Plan:
         totals = Counter([*self.matched.values(), *self.unmatched.values(),
                           *(one.component for one in self.misfit),
+                          *(one.component for one in self.refused.values()),
                           *(self._component_of(name.split(".")[0]) for name in self.faults)])
         hits = Counter(self.matched.values())
+        branched = {edit.key[1]: edit.component for edit in self.edits if edit.beside}
+        beside = Counter(branched.values())
         fatal = any(one.component in DENOISERS for one in self.misfit)
         unsure = fatal or not self.edits or any(one in DENOISERS for one in self.unmatched.values())
         doubtful = not self.refused and unsure
@@ -191,7 +232,8 @@ class _Draft:
             subject=self.network.name, title=self.model.title, edits=tuple(self.edits),
             matched=tuple(self.matched), unmatched=tuple(self.unmatched),
             misfit=tuple(self.misfit), refused=self.refused,
-            counts={name: Count(hits[name], totals[name]) for name in sorted(totals, key=_rank)},
+            counts={name: Count(hits[name], totals[name], beside[name])
+                    for name in sorted(totals, key=_rank)},
             faults=tuple(f"{name}: {why}" for name, why in self.faults.items()),
             notes=tuple(self._file_notes()), refusal=self._refusal() if doubtful else None,
         )

@@ -51,6 +51,11 @@ class Recipe:
     steps: tuple[Step, ...]
     key: tuple[tuple[Key, float, int | None], ...]
 
+    @property
+    def beside(self) -> bool:
+        """Whether the parameter is left alone: all edits of one parameter agree on that."""
+        return self.steps[0].edit.beside
+
 
 def combined(stack: Iterable[StackEntry]) -> tuple[StackEntry, ...]:
     """The stack in an order that does not depend on the tags', each network once.

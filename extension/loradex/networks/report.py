@@ -11,13 +11,25 @@ from loradex.prompts.infotext import format_lora_hashes
 
 @dataclass(frozen=True)
 class Count:
-    """Modules of a network in one component: those that found their weight, and all."""
+    """Modules of a network in one component: those that found their weight, and all.
+
+    `branch` of the matched are computed beside their weights, which cannot be merged into.
+    """
 
     matched: int
     total: int
+    branch: int = 0
 
     def __str__(self) -> str:
-        return f"{self.matched}/{self.total}"
+        if not self.branch:
+            return f"{self.matched}/{self.total}"
+        part = "" if self.branch == self.matched else f"{self.branch} "
+        return f"{self.matched}/{self.total} ({part}branch)"
+
+    def as_dict(self) -> dict[str, int]:
+        """`branch` only where it says something."""
+        counts = {"matched": self.matched, "total": self.total}
+        return {**counts, "branch": self.branch} if self.branch else counts
 
 
 @dataclass(frozen=True)
@@ -66,7 +78,7 @@ class Applied:
             "unet_strength": self.unet_strength,
             "dyn_dim": self.dyn_dim,
             "components": {
-                name: {"matched": count.matched, "total": count.total}
+                name: count.as_dict()
                 for name, count in self.components.items()
             },
             "seconds": round(self.seconds, 4),
