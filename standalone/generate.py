@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Sampling:
-    """What one picture is made from; sizes in pixels."""
+    """What the pictures of one batch are made from; sizes in pixels.
+
+    Their number is that of the conditionings' rows: one prompt each, all with the same noise.
+    """
 
     positive: Conditioning
     negative: Conditioning | None
@@ -42,19 +45,22 @@ def check_cancelled(cancelled: threading.Event | None) -> None:
         raise CancelledError("generation", "stopped by the user")
 
 
-def initial_noise(model: LoadedModel, sampling: Sampling) -> tuple[torch.Tensor, torch.Generator]:
-    """Unit noise [1, channels, h, w] and the generator that goes on to serve the steps.
+def initial_noise(
+    model: LoadedModel, sampling: Sampling
+) -> tuple[torch.Tensor, list[torch.Generator]]:
+    """Unit noise [images, channels, h, w], and for each image the generator that serves its steps.
 
     Drawn on the CPU in fp32 whatever the device, so that a seed means the same picture on every
     machine (the WebUI's "CPU" random number source).
     """
     import torch
 
-    generator = torch.Generator("cpu").manual_seed(sampling.seed)
+    images = sampling.positive.states.shape[0]
+    generators = [torch.Generator("cpu").manual_seed(sampling.seed) for _ in range(images)]
     factor = model.vae_factor
     shape = (1, model.unet.config.in_channels, sampling.height // factor,
              sampling.width // factor)
-    return torch.randn(shape, generator=generator), generator
+    return torch.cat([torch.randn(shape, generator=one) for one in generators]), generators
 
 
 def sample_latents(
@@ -63,15 +69,15 @@ def sample_latents(
     on_step: StepCallback | None = None,
     cancelled: threading.Event | None = None,
 ) -> torch.Tensor:
-    """Run all steps; latents [1, channels, h, w] in fp32 on the model's device."""
+    """Run all steps; latents [images, channels, h, w] in fp32 on the model's device."""
     import torch
 
     scheduler = make_scheduler(
         sampling.sampler, sampling.schedule, model.scheduler, sampling.steps)
     scheduler.set_timesteps(sampling.steps, device=model.device)
-    noise, generator = initial_noise(model, sampling)
+    noise, generators = initial_noise(model, sampling)
     latents = noise.to(model.device) * scheduler.init_noise_sigma
-    extra = {"generator": generator} if _takes_generator(scheduler) else {}
+    extra = {"generator": generators} if _takes_generator(scheduler) else {}
     total = len(scheduler.timesteps)
     with torch.no_grad():
         for number, timestep in enumerate(scheduler.timesteps, start=1):
@@ -121,16 +127,17 @@ def _predict(
     import torch
 
     count = len(conditionings)
+    images = scaled.shape[0]
     states = torch.cat([c.states for c in conditionings]).to(model.dtype)
     added: dict[str, torch.Tensor] | None = None
     if model.family == "sdxl":
         # Original size, crop corner and target size: SDXL's micro-conditioning, uncropped.
         size = [sampling.height, sampling.width]
-        ids = torch.tensor([[*size, 0, 0, *size]] * count, device=model.device)
+        ids = torch.tensor([[*size, 0, 0, *size]] * count * images, device=model.device)
         pooled = [c.pooled for c in conditionings if c.pooled is not None]
         added = {"text_embeds": torch.cat(pooled).to(model.dtype),
                  "time_ids": ids.to(model.dtype)}
-    batch = scaled.expand(count, *scaled.shape[1:]).to(model.dtype)
+    batch = scaled.repeat(count, 1, 1, 1).to(model.dtype)
     answer: torch.Tensor = model.unet(
         batch, timestep, encoder_hidden_states=states, added_cond_kwargs=added,
         return_dict=False)[0]

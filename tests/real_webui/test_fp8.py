@@ -70,7 +70,7 @@ def _change(base: Picture, other: Picture) -> Tensor:
 
 
 def _write_rounded(models: Models) -> None:
-    """A checkpoint with the values that the WebUI's fp8 storage leaves in linear and conv layers."""
+    """A checkpoint with the values that fp8 storage leaves in linear layers and convolutions."""
     path = models.folder / ROUNDED
     if path.exists():
         return

@@ -9,20 +9,22 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
-from loradex.errors import NetworkError, PatchError
+from loradex.errors import NetworkError
 from loradex.networks.base import NetworkModule
 from loradex.networks.branches import Branches
 from loradex.networks.edits import weight_for_bias
 from loradex.networks.merge import Merger, Work, exact_math
 from loradex.networks.model import BoundModel, Place
 from loradex.networks.network import Network, Stamp
+from loradex.networks.outcome import Rows, patch_error, run_report
+from loradex.networks.per_image import check_model, check_plan, image_by_image, of_denoiser
 from loradex.networks.plan import Plan, make_plan
 from loradex.networks.recipe import Recipe, StackEntry, combined, make_recipes
 from loradex.networks.report import Applied, RunReport
@@ -75,13 +77,34 @@ class Patcher:
             asked = (*(entry.key for entry in entries), strict, force)
             if asked == self._asked and not notes:
                 return self._unchanged(begun)
-            rows = {entry.identity: self._check(entry, strict, force) for entry in entries}
-            fitting = [entry for entry in entries if not rows[entry.identity].skipped]
-            plans = {entry.network.stamp: self.plan(entry.network) for entry in fitting}
-            shares = self._write(make_recipes(fitting, plans))
-            report = _report(stack, rows, shares, time.perf_counter() - begun, notes)
+            rows, recipes = self._checked(entries, strict, force)
+            beside = {place: (one,) for place, one in recipes.items() if one.beside}
+            merged = {place: one for place, one in recipes.items() if not one.beside}
+            shares = self._write(merged, beside)
+            report = run_report(stack, rows, shares, time.perf_counter() - begun, notes)
             self._asked, self._report = asked, report
             return report
+
+    def apply_each(
+        self, stacks: Sequence[Sequence[StackEntry]], *, strict: bool = False
+    ) -> tuple[RunReport, ...]:
+        """Image i of every batch that the denoiser is given has stack i; no weight is written.
+
+        Image i is row i, i + n ... of a batch, n being the number of stacks. The text encoders
+        are the checkpoint's: prompts are encoded one by one, each under `apply`.
+        """
+        with self.lock:
+            begun = time.perf_counter()
+            self.work = Work()
+            notes = self._reconcile()
+            check_model(self.model)
+            own = [of_denoiser(stack) for stack in stacks]
+            checked = [self._checked(combined(one), strict, False, check_plan) for one in own]
+            self._asked = None
+            shares = self._write({}, image_by_image([recipes for _, recipes in checked]))
+            seconds = time.perf_counter() - begun
+            return tuple(run_report(stack, rows, shares, seconds, notes)
+                         for stack, (rows, _) in zip(own, checked, strict=True))
 
     def restore(self) -> None:
         """The checkpoint's own weights again; the buffers are kept for the next stack."""
@@ -112,7 +135,19 @@ class Patcher:
         finally:
             self.restore()
 
-    def _check(self, entry: StackEntry, strict: bool, force: bool) -> Applied:
+    def _checked(
+        self, entries: Sequence[StackEntry], strict: bool, force: bool,
+        also: Callable[[Plan], None] = lambda _: None,
+    ) -> tuple[Rows, dict[Place, Recipe]]:
+        """What becomes of each entry, and the recipes of those that fit."""
+        rows = {entry.identity: self._check(entry, strict, force, also) for entry in entries}
+        fitting = [entry for entry in entries if not rows[entry.identity].skipped]
+        plans = {entry.network.stamp: self.plan(entry.network) for entry in fitting}
+        return rows, make_recipes(fitting, plans)
+
+    def _check(
+        self, entry: StackEntry, strict: bool, force: bool, also: Callable[[Plan], None]
+    ) -> Applied:
         network = entry.network
         row = Applied(
             network.id, network.name, entry.te_strength, entry.unet_strength, dyn_dim=entry.dyn_dim,
@@ -121,6 +156,7 @@ class Patcher:
         try:
             plan = self.plan(network)
             notes = plan.checked(strict, force)
+            also(plan)
         except NetworkError as error:
             if strict:
                 raise
@@ -156,23 +192,23 @@ class Patcher:
         rows = tuple(replace(row, seconds=0.0) for row in self._report.applied)
         return RunReport(rows, time.perf_counter() - begun)
 
-    def _write(self, recipes: dict[Place, Recipe]) -> Counter[Stamp]:
+    def _write(
+        self, merged: Mapping[Place, Recipe], beside: Mapping[Place, Sequence[Recipe | None]]
+    ) -> Counter[Stamp]:
         """Restores, rebuilds and counts per network how many edits were redone."""
-        beside = {place: (one,) for place, one in recipes.items() if one.beside}
-        merged = {place: one for place, one in recipes.items() if not one.beside}
         try:
             todo = self._merge(merged)
             redone = self._branches.put(beside)
         except BaseException as error:
             self._give_up()
             if isinstance(error, Exception):
-                raise _patch_error(error) from error
+                raise patch_error(error) from error
             raise
         self.work.branches_set += len({id(step.edit.place) for step in redone})
         redone += [step for _, recipe in todo for step in recipe.steps]
         return Counter(step.edit.stamp for step in redone)
 
-    def _merge(self, recipes: dict[Place, Recipe]) -> list[tuple[Slot, Recipe]]:
+    def _merge(self, recipes: Mapping[Place, Recipe]) -> list[tuple[Slot, Recipe]]:
         for place in recipes.keys() - self._slots.keys():
             self._slots[place] = Slot.first_touch(place)
         todo = [
@@ -257,32 +293,6 @@ class Patcher:
         for slot in slots:
             slot.restore()
             self.work.slots_restored += 1
-
-
-def _report(
-    stack: Sequence[StackEntry], rows: dict[tuple[Stamp, int], Applied],
-    shares: Counter[Stamp], seconds: float, notes: tuple[str, ...],
-) -> RunReport:
-    """One row per network in the order of the tags; the time is shared out by what was redone."""
-    uses = Counter(entry.identity for entry in stack)
-    total = sum(shares.values())
-    found: list[Applied] = []
-    for identity, count in uses.items():
-        row = rows[identity]
-        share = shares[identity[0]] / total if total else 0.0
-        more = (f"given {count} times: the strengths add up",) if count > 1 else ()
-        found.append(replace(row, seconds=seconds * share, notes=(*row.notes, *more)))
-    return RunReport(tuple(found), seconds, notes)
-
-
-def _patch_error(error: Exception) -> PatchError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
-    memory = isinstance(error, MemoryError) or "memory" in reason.lower()
-    return PatchError(
-        "applying networks", f"writing weights failed: {type(error).__name__}: {reason}", "",
-        "Every weight was restored. "
-        + ("Free memory, or use fewer networks." if memory else "Leave the network out."),
-    )
 
 
 def _bytes(tensor: Tensor) -> int:
