@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from loradex.errors import PromptError
+from loradex.prompts.curves import read_strength, strength_at
+from loradex.prompts.schedule import Bound, Schedule
 from loradex.prompts.tags import LoraTag, extract_tags, foreign_tags, format_tag
 
 NAMES = (
@@ -12,10 +14,37 @@ NAMES = (
     .filter(bool)
 )
 STRENGTHS = st.floats(allow_nan=False, allow_infinity=False) | st.sampled_from([0.0, 1.0, -0.7])
-UNKNOWN = st.sampled_from([(), ("lbw=IN02",), ("lbw=ALL", "stop=20")])
-TAGS = st.builds(
-    LoraTag, NAMES, STRENGTHS, STRENGTHS, st.none() | st.integers(1, 999_999_999), unknown=UNKNOWN
+UNKNOWN = st.sampled_from([(), ("mask=1",), ("mask=1", "area=2")])
+POINTS = st.lists(
+    st.tuples(st.floats(0, 1) | st.integers(0, 50).map(float), st.floats(-4, 4)),
+    min_size=2, max_size=5,
+)  # fmt: skip
+CURVES = POINTS.map(
+    lambda points: read_strength(",".join(f"{value!r}@{place!r}" for place, value in points))
 )
+ANY_STRENGTHS = STRENGTHS | CURVES
+BOUNDS = st.none() | st.integers(0, 99).map(lambda n: Bound(float(n), in_steps=True)) | st.floats(
+    0, 1
+).map(lambda n: Bound(n, in_steps=False))
+SCHEDULES = st.builds(
+    Schedule, ANY_STRENGTHS, ANY_STRENGTHS, st.none() | ANY_STRENGTHS, st.none() | ANY_STRENGTHS,
+    BOUNDS, BOUNDS,
+)  # fmt: skip
+WORDS = st.sampled_from(["", "MIDD", "ALL0.5", "1,0,0.5,X", "my own"])
+
+
+def tag_of(name, dyn, unknown, schedule, lbw, lbwe, x):
+    """A tag as reading makes it: strengths that never change are two numbers."""
+    te, unet = strength_at(schedule.te), strength_at(schedule.unet)
+    return LoraTag(
+        name, te, unet, dyn, "", unknown, None if schedule.plain else schedule, lbw, lbwe, x
+    )
+
+
+TAGS = st.builds(
+    tag_of, NAMES, st.none() | st.integers(1, 999_999_999), UNKNOWN,
+    st.builds(Schedule, STRENGTHS, STRENGTHS) | SCHEDULES, WORDS, WORDS, st.none() | STRENGTHS,
+)  # fmt: skip
 
 
 def only(prompt):
@@ -49,7 +78,15 @@ class TestExtract:
             ("<lora:art/styles/ink.safetensors:1>", LoraTag("art/styles/ink.safetensors")),
             ("<lora:水墨 スタイル:1>", LoraTag("水墨 スタイル")),
             ("<lora:a=b:1>", LoraTag("a=b")),
-            ("<lora:ink:1:lbw=IN02:stop=20>", LoraTag("ink", unknown=("lbw=IN02", "stop=20"))),
+            ("<lora:ink:1:mask=2:x y=3>", LoraTag("ink", unknown=("mask=2", "x y=3"))),
+            ("<lora:ink:1:lbw=IN02>", LoraTag("ink", lbw="IN02")),
+            ("<lora:ink:1:1:lbw=IN02:lbwe=ON>", LoraTag("ink", lbw="IN02", lbwe="ON")),
+            ("<lora:ink:0.5:MIDD>", LoraTag("ink", 0.5, 0.5, lbw="MIDD")),
+            ("<lora:ink:0.5:0.7:MIDD>", LoraTag("ink", 0.5, 0.7, lbw="MIDD")),
+            ("<lora:ink:1:1,0,0.5>", LoraTag("ink", lbw="1,0,0.5")),
+            ("<lora:ink:0.5:ROUT:0.7>", LoraTag("ink", 0.5, 0.5, lbw="ROUT", lbw_x=0.7)),
+            ("<lora:ink:1:ALL:ATTNON>", LoraTag("ink", lbw="ALL", lbwe="ATTNON")),
+            ("<lora:ink:1:other:lbw=ALL>", LoraTag("ink", lbw="ALL")),
         ],
     )
     def test_the_forms_of_a_tag(self, text, expected):
@@ -100,7 +137,20 @@ class TestRefusals:
             ("<lora:ink:strong>", "te strength is 'strong'"),
             ("<lora:ink:0,8>", "te strength is '0,8'"),
             ("<lora:ink:>", "te strength is ''"),
-            ("<lora:ink:1:x>", "unet strength is 'x'"),
+            ("<lora:ink:1:0,8>", "unet strength is '0,8'"),
+            ("<lora:ink:1:0.8x>", "unet strength is '0.8x'"),
+            ("<lora:ink:1:nan>", "unet strength is 'nan'"),
+            ("<lora:ink:1:0.5@>", "unet strength is '0.5@'"),
+            ("<lora:ink:0@-1,1@1>", "te strength is '0@-1,1@1'"),
+            ("<lora:ink:1:0,1@0.5>", "unet strength is '0,1@0.5'"),
+            ("<lora:ink:1:hr=x>", "hr strength is 'x'"),
+            ("<lora:ink:1:start=x>", "'start=x'"),
+            ("<lora:ink:1:stop=1.5>", "'stop=1.5'"),
+            ("<lora:ink:1:step=5>", "'step=5'"),
+            ("<lora:ink:1:step=5-10:stop=3>", "'step=' beside"),
+            ("<lora:ink:1:lbw=>", "'lbw=' is empty"),
+            ("<lora:ink:1:lbw=ALL:x=y>", "'x=y'"),
+            ("<lora:ink:1:ALL:ON:OFF>", "'OFF' behind the block weights"),
             ("<lora:ink:te=>", "te strength is ''"),
             ("<lora:ink:unet=x>", "unet strength is 'x'"),
             ("<lora:ink:1:1:0>", "dyn rank is '0'"),
@@ -139,7 +189,13 @@ class TestFormat:
             (LoraTag("ink", 0.8, 0.8), "<lora:ink:0.8>"),
             (LoraTag("ink", 0.8, 0.0), "<lora:ink:0.8:0>"),
             (LoraTag("ink", 1.0, 1.0, 8), "<lora:ink:1:1:8>"),
-            (LoraTag("ink", 1.0, 1.0, unknown=("lbw=X",)), "<lora:ink:1:lbw=X>"),
+            (LoraTag("ink", 1.0, 1.0, unknown=("mask=X",)), "<lora:ink:1:mask=X>"),
+            (LoraTag("ink", lbw="MIDD"), "<lora:ink:1:lbw=MIDD>"),
+            (only("<lora:ink:step=5-0.5>"), "<lora:ink:1:start=5:stop=0.5>"),
+            (only("<lora:ink:1:0@0;1~0.5:hr=1>"), "<lora:ink:1:0@0,1@0.5:hr=1>"),
+            (only("<lora:ink:0@0,1@1:hrte=0:hrunet=0.5>"),
+             "<lora:ink:0@0,1@1:hrte=0:hrunet=0.5>"),
+            (only("<lora:ink:0.5@0,0.5@1>"), "<lora:ink:0.5>"),
         ],
     )
     def test_the_shortest_form_is_written(self, tag, text):

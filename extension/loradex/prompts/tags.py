@@ -1,7 +1,8 @@
 """Network tags in a prompt: `<lora:name:te:unet:dyn>`, as AUTOMATIC1111 reads them.
 
 Positional: name, te strength (default 1), unet strength (default: the te strength), dyn dim.
-Named, in any order: `te=`, `unet=`, `dyn=`; a named value wins over a positional one.
+Named, in any order: `te=`, `unet=`, `dyn=`; a named value wins over a positional one. Strengths
+may be curves; `hr=`, `start=`, `stop=`, `step=`, `lbw=` and `lbwe=` are read by `arguments.py`.
 `lyco` is the same as `lora`. Tags of other kinds (`<hypernet:...>`) are taken out of the prompt
 too, as AUTOMATIC1111 does, since the text encoder must never read a tag as words;
 `foreign_tags` lists them so that a caller can tell.
@@ -9,24 +10,28 @@ too, as AUTOMATIC1111 does, since the text encoder must never read a tag as word
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from loradex.errors import PromptError
+from loradex.prompts.arguments import read_arguments
+from loradex.prompts.curves import Curve, number, strength_at, written
+from loradex.prompts.schedule import Schedule
 
 _TAG = re.compile(r"<(\w+):([^>]+)>")
 _OPENED = re.compile(r"<(?:lora|lyco):", re.IGNORECASE)
 _KINDS = ("lora", "lyco")
-_NAMED = ("te", "unet", "dyn")
 
 
 @dataclass(frozen=True)
 class LoraTag:
     """One use of a network in a prompt.
 
-    `unknown` keeps named arguments of other tools (`lbw=...`), which change nothing here.
+    `schedule` is there where the strengths are no two numbers for the whole run; `te_strength`
+    and `unet_strength` are then those that the first pass begins with. `lbw` and `lbwe` are names
+    of presets or a list of block weights, `lbw_x` the value of `X` in it.
+    `unknown` keeps named arguments of other tools, which change nothing here.
     `text` is the tag as it stood in the prompt; it takes no part in comparisons.
     """
 
@@ -36,6 +41,19 @@ class LoraTag:
     dyn_dim: int | None = None
     text: str = field(default="", compare=False)
     unknown: tuple[str, ...] = ()
+    schedule: Schedule | None = None
+    lbw: str = ""
+    lbwe: str = ""
+    lbw_x: float | None = None
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """What it asks for beside two numbers, in its own words: `unet=0@0,1@1`, `lbw=MIDD`."""
+        found: list[str] = []
+        if self.schedule is not None:
+            both = (("te", self.schedule.te), ("unet", self.schedule.unet))
+            found = [f"{key}={one}" for key, one in both if isinstance(one, Curve)]
+        return (*found, *_options(self))
 
 
 def extract_tags(prompt: str) -> tuple[str, tuple[LoraTag, ...]]:
@@ -89,64 +107,30 @@ def format_tag(tag: LoraTag) -> str:
             "a name without ':' and '>', and without spaces around it",
             "Rename the file.",
         )
-    parts = [tag.name, _number(tag.te_strength)]
-    if tag.unet_strength != tag.te_strength or tag.dyn_dim is not None:
-        parts.append(_number(tag.unet_strength))
+    te, unet = tag.te_strength, tag.unet_strength
+    ours, theirs = (te, unet) if tag.schedule is None else (tag.schedule.te, tag.schedule.unet)
+    parts = [tag.name, written(ours)]
+    if theirs != ours or tag.dyn_dim is not None:
+        parts.append(written(theirs))
     if tag.dyn_dim is not None:
         parts.append(str(tag.dyn_dim))
-    return f"<lora:{':'.join([*parts, *tag.unknown])}>"
+    return f"<lora:{':'.join([*parts, *_options(tag), *tag.unknown])}>"
 
 
-def _number(value: float) -> str:
-    return repr(float(value)).removesuffix(".0")
+def _options(tag: LoraTag) -> tuple[str, ...]:
+    """The named arguments that have no place of their own."""
+    blocks = [f"{key}={text}" for key, text in (("lbw", tag.lbw), ("lbwe", tag.lbwe)) if text]
+    filler = [] if tag.lbw_x is None else [f"x={number(tag.lbw_x)}"]
+    return (*(() if tag.schedule is None else tag.schedule.options()), *blocks, *filler)
 
 
 def _read_tag(text: str, body: str) -> LoraTag:
     name, *values = (part.strip() for part in body.split(":"))
     if not name:
         raise PromptError(text, "the tag has no name", "<lora:name:strength>")
-    positional = [value for value in values if "=" not in value]
-    if len(positional) > len(_NAMED):
-        raise PromptError(text, f"{len(positional)} values", "at most 3: te, unet, dyn")
-    given = dict(zip(_NAMED, positional, strict=False))
-    named, unknown = _read_named(text, [value for value in values if "=" in value])
-    given.update(named)
-    te_strength = _strength(text, given, "te", 1.0)
-    unet_strength = _strength(text, given, "unet", te_strength)
-    return LoraTag(name, te_strength, unet_strength, _dyn_dim(text, given), text, unknown)
-
-
-def _read_named(text: str, values: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
-    named: dict[str, str] = {}
-    unknown: list[str] = []
-    for value in values:
-        key, _, number = (part.strip() for part in value.partition("="))
-        if key.lower() not in _NAMED:
-            unknown.append(value)
-        elif key.lower() in named:
-            raise PromptError(text, f"'{key}=' is given twice", "once")
-        else:
-            named[key.lower()] = number
-    return named, tuple(unknown)
-
-
-def _strength(text: str, given: Mapping[str, str], key: str, default: float) -> float:
-    if key not in given:
-        return default
-    try:
-        value = float(given[key])
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise PromptError(text, f"the {key} strength is '{given[key]}'", "a number such as 0.8")
-    return value
-
-
-def _dyn_dim(text: str, given: Mapping[str, str]) -> int | None:
-    if "dyn" not in given:
-        return None
-    digits = given["dyn"]
-    # 9 digits are far above any rank, and keep int() off texts of any length
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 9 and int(digits) > 0):
-        raise PromptError(text, f"the dyn rank is '{digits}'", "a whole number from 1")
-    return int(digits)
+    found = read_arguments(text, values)
+    schedule = found.schedule
+    te, unet = strength_at(schedule.te), strength_at(schedule.unet)
+    return LoraTag(
+        name, te, unet, found.dyn_dim, text, found.unknown,
+        None if schedule.plain else schedule, found.lbw, found.lbwe, found.lbw_x)
