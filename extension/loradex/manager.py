@@ -5,49 +5,45 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from loradex.catalog.folder_networks import FolderNetworks, NetworkSource
 from loradex.catalog.network_file import NetworkFile
 from loradex.errors import InputError, LoradexError, NetworkNotFoundError
+from loradex.prompts.curves import Moment
+from loradex.prompts.presets import BUILT_IN, Presets
 from loradex.prompts.tags import LoraTag
 
 if TYPE_CHECKING:  # torch is imported when the first network is loaded
     from loradex.networks.model import BoundModel
     from loradex.networks.network import Network
     from loradex.networks.patcher import Patcher
-    from loradex.networks.report import Applied, RunReport
+    from loradex.networks.report import RunReport
+    from loradex.networks.uses import Run, Use
 
 CACHE_BYTES = 2 << 30
-
-
-@dataclass(frozen=True)
-class _Use:
-    """What became of one tag: its network and the seconds to load it, or why there is none."""
-
-    tag: LoraTag
-    network: Network | None
-    seconds: float = 0.0
-    error: LoradexError | None = None
 
 
 class LoraManager:
     """Networks of some folders on one model at a time.
 
     `source` finds files by name, a catalog for one; without it the folders are looked through.
+    `presets` gives the block weights that tags may name, asked when a tag names one.
     """
 
     def __init__(
         self, roots: Sequence[Path] = (), cache_bytes: int = CACHE_BYTES,
-        source: NetworkSource | None = None,
+        source: NetworkSource | None = None, presets: Callable[[], Presets] = lambda: BUILT_IN,
     ) -> None:
         self._source = source or FolderNetworks(roots)
         self._lock = threading.RLock()
         self._cache = _Cache(cache_bytes)
         self._patcher: Patcher | None = None
+        self._presets = presets
+        self._moving: Run | None = None
 
     def files(self) -> tuple[NetworkFile, ...]:
         """Every network file that a tag can name."""
@@ -76,25 +72,57 @@ class LoraManager:
             self._patcher = Patcher(model)
 
     def use(
-        self, tags: Sequence[LoraTag], *, strict: bool = False, force: bool = False
+        self, tags: Sequence[LoraTag], *, strict: bool = False, force: bool = False,
+        hires: bool = False,
     ) -> RunReport:
-        """Puts exactly these networks on the model.
+        """Puts exactly these networks on the model, as a pass begins.
 
         A tag that cannot be used is skipped alone and says why in the report; with `strict` it
-        raises. Whatever raises, the weights are the checkpoint's afterwards.
+        raises. Whatever raises, the weights are the checkpoint's afterwards. `hires` is for the
+        second pass of hires fix, for which tags may have other strengths.
         """
+        from loradex.networks.uses import Run
+
         with self._lock:
-            patcher = self._bound()
+            patcher, self._moving = self._bound(), None
             try:
-                uses = [self._find(tag, strict) for tag in tags]
-                return _apply(patcher, uses, strict=strict, force=force)
+                run = Run(patcher, [self._find(tag, strict) for tag in tags], strict, force, hires)
+                report = run.begin()
             except BaseException:
                 patcher.restore()
+                raise
+            self._moving = run if run.moves else None
+            return report
+
+    @property
+    def moves(self) -> bool:
+        """Whether the networks that are on change during the run."""
+        return self._moving is not None
+
+    def step(self, index: int, total: int, *, hires: bool = False) -> None:
+        """Makes the denoiser's weights those of a step, from 0, of so many; text encoders stay.
+
+        Raises:
+            PatchError: writing failed, and every weight is the checkpoint's for the rest of the
+                run.
+        """
+        if not self.moves:
+            return
+        with self._lock:
+            run = self._moving
+            if run is None:
+                return
+            try:
+                run.step(Moment(index, total), hires)
+            except BaseException:
+                self._moving = None
+                run.patcher.restore()
                 raise
 
     def restore(self) -> None:
         """The checkpoint's own weights, bit for bit."""
         with self._lock:
+            self._moving = None
             if self._patcher is not None:
                 self._patcher.restore()
 
@@ -106,7 +134,7 @@ class LoraManager:
     def forget(self) -> None:
         """Lets the model go as it is: its weights are being thrown away or replaced."""
         with self._lock:
-            self._patcher = None
+            self._patcher = self._moving = None
 
     def limit_cache(self, cache_bytes: int) -> None:
         """How much memory loaded networks may take that are not in use."""
@@ -124,15 +152,18 @@ class LoraManager:
             self._let_go()
             self._cache.clear()
 
-    def _find(self, tag: LoraTag, strict: bool) -> _Use:
+    def _find(self, tag: LoraTag, strict: bool) -> Use:
+        from loradex.networks.uses import Use, made_use
+
         begun = time.perf_counter()
         try:
             network = self.load(self.resolve(tag.name))
+            presets = self._presets() if tag.lbw or tag.lbwe else BUILT_IN
+            return made_use(tag, network, time.perf_counter() - begun, presets, self._bound())
         except LoradexError as error:
             if strict:
                 raise
-            return _Use(tag, None, error=error)
-        return _Use(tag, network, time.perf_counter() - begun)
+            return Use(tag, None, error=error)
 
     def _bound(self) -> Patcher:
         if self._patcher is None:
@@ -140,6 +171,7 @@ class LoraManager:
         return self._patcher
 
     def _let_go(self) -> None:
+        self._moving = None
         if self._patcher is not None:
             self._patcher.restore()
             self._patcher = None
@@ -185,47 +217,3 @@ def _as_on_disk(file: NetworkFile) -> NetworkFile:
     except FileNotFoundError:
         raise NetworkNotFoundError(file.name) from None
     return replace(file, size=stat.st_size, mtime_ns=stat.st_mtime_ns)
-
-
-def _apply(
-    patcher: Patcher, uses: Sequence[_Use], *, strict: bool, force: bool
-) -> RunReport:
-    from loradex.networks.patcher import StackEntry
-
-    stack = [
-        StackEntry(use.network, use.tag.te_strength, use.tag.unet_strength, use.tag.dyn_dim)
-        for use in uses
-        if use.network is not None
-    ]
-    report = patcher.apply(stack, strict=strict, force=force)
-    loading = {use.network.id: use.seconds for use in uses if use.network is not None}
-    rows = {
-        (row.id, row.dyn_dim): replace(row, seconds=row.seconds + loading[row.id])
-        for row in report.applied
-    }
-    return replace(
-        report, applied=tuple(_in_order(uses, rows)),
-        seconds=report.seconds + sum(use.seconds for use in uses),
-    )
-
-
-def _in_order(
-    uses: Sequence[_Use], rows: Mapping[tuple[str, int | None], Applied]
-) -> list[Applied]:
-    """One row per tag in the prompt's order, by the name that the tag gives.
-
-    Tags of one network share the row of their sum.
-    """
-    from loradex.networks.report import Applied
-
-    found: dict[object, Applied] = {}
-    for use in uses:
-        tag = use.tag
-        if use.network is None:
-            reason = str(use.error)
-            row = Applied("", tag.name, tag.te_strength, tag.unet_strength, skipped=reason)
-            found.setdefault((tag.name, reason), row)
-        else:
-            key = (use.network.id, tag.dyn_dim)
-            found.setdefault(key, replace(rows[key], name=tag.name))
-    return list(found.values())

@@ -151,7 +151,7 @@ class Patcher:
         network = entry.network
         row = Applied(
             network.id, network.name, entry.te_strength, entry.unet_strength, dyn_dim=entry.dyn_dim,
-            version=network.stamp[1:], bundled=tuple(network.embeddings),
+            version=network.stamp[1:], bundled=tuple(network.embeddings), weighed=entry.weighed,
         )
         try:
             plan = self.plan(network)
@@ -161,7 +161,7 @@ class Patcher:
             if strict:
                 raise
             return replace(row, skipped=str(error))
-        counts = {name: count for name, count in plan.counts.items() if entry.strength(name)}
+        counts = {name: count for name, count in plan.counts.items() if entry.acts_on(name)}
         return replace(row, components=counts, notes=notes)
 
     def _reconcile(self) -> tuple[str, ...]:

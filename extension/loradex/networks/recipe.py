@@ -1,4 +1,8 @@
-"""A stack of networks as recipes: for each parameter the ordered sum that makes its live value."""
+"""A stack of networks as recipes: for each parameter the ordered sum that makes its live value.
+
+The strength of an edit is its component's times its block's weight. What is to hold for a part of
+the picture alone would be one more field of a step and of the recipe's key.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from loradex.networks.block_weights import BlockWeights
 from loradex.networks.edits import Edit, Key
 from loradex.networks.model import DENOISERS, Place
 from loradex.networks.network import Network, Stamp
@@ -14,15 +19,35 @@ from loradex.networks.plan import Plan
 
 @dataclass(frozen=True)
 class StackEntry:
-    """One use of a network, with the user's numbers."""
+    """One use of a network, with the user's numbers.
+
+    `scheduled` tells that the denoiser's number changes during the run. `uses` are the entries
+    that this one is the sum of, where there are several.
+    """
 
     network: Network
     te_strength: float = 1.0
     unet_strength: float = 1.0
     dyn_dim: int | None = None
+    blocks: BlockWeights | None = None
+    scheduled: bool = False
+    uses: tuple[StackEntry, ...] = ()
 
     def strength(self, component: str) -> float:
         return self.unet_strength if component in DENOISERS else self.te_strength
+
+    def acts_on(self, component: str) -> bool:
+        """Whether it may change something there before the run is over."""
+        if self.uses:
+            return any(one.acts_on(component) for one in self.uses)
+        return bool(self.strength(component)) or (self.scheduled and component in DENOISERS)
+
+    def strength_of(self, edit: Edit) -> float:
+        """The strength of one edit: fsum rounds once, so the order of equal networks is free."""
+        if self.uses:
+            return math.fsum(one.strength_of(edit) for one in self.uses)
+        strength = self.strength(edit.component)
+        return strength if self.blocks is None else strength * self.blocks.of(edit)
 
     @property
     def identity(self) -> tuple[Stamp, int]:
@@ -30,8 +55,16 @@ class StackEntry:
         return (self.network.stamp, -1 if self.dyn_dim is None else self.dyn_dim)
 
     @property
-    def key(self) -> tuple[tuple[Stamp, int], float, float]:
-        return (self.identity, self.te_strength, self.unet_strength)
+    def key(self) -> tuple[object, ...]:
+        """Stacks of equal keys give equal recipes."""
+        return (self.identity, self.te_strength, self.unet_strength, self.weighed)
+
+    @property
+    def weighed(self) -> tuple[object, ...]:
+        """The block weights as a value; empty without any."""
+        if self.uses:
+            return tuple(one.key for one in self.uses)
+        return () if self.blocks is None else (self.blocks.blocks, self.blocks.rules)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +106,12 @@ def _sum(entries: Sequence[StackEntry]) -> StackEntry:
         return entries[0]
     te = math.fsum(entry.te_strength for entry in entries)
     unet = math.fsum(entry.unet_strength for entry in entries)
-    return StackEntry(entries[0].network, te, unet, entries[0].dyn_dim)
+    blocks = {entry.weighed for entry in entries}
+    return StackEntry(
+        entries[0].network, te, unet, entries[0].dyn_dim,
+        scheduled=any(entry.scheduled for entry in entries),
+        uses=tuple(entries) if blocks != {()} else (),
+    )
 
 
 def make_recipes(
@@ -83,7 +121,7 @@ def make_recipes(
     steps: dict[Place, list[Step]] = {}
     for entry in entries:
         for edit in plans[entry.network.stamp].edits:
-            strength = entry.strength(edit.component)
+            strength = entry.strength_of(edit)
             if strength == 0.0:
                 continue
             if edit.codec.replaces:

@@ -8,6 +8,9 @@ from typing import Any
 
 from loradex.prompts.infotext import format_lora_hashes
 
+_LONGEST = 32
+"""Letters of an option that a line shows."""
+
 
 @dataclass(frozen=True)
 class Count:
@@ -49,6 +52,10 @@ class Applied:
     """Size and time of the file that was used: the same name with other contents is another."""
     bundled: tuple[str, ...] = ()
     """Names of the textual inversions that the file brings with it."""
+    weighed: tuple[object, ...] = field(default=(), repr=False)
+    """The block weights, to tell two runs apart."""
+    options: tuple[str, ...] = ()
+    """What the tag asks for beside strengths: `lbw=MIDD`, `stop=10`."""
 
     @property
     def used(self) -> bool:
@@ -61,6 +68,12 @@ class Applied:
         counts = self.components.values()
         return f"{sum(c.matched for c in counts)}/{sum(c.total for c in counts)}"
 
+    @property
+    def told_options(self) -> list[str]:
+        """The options for people: a list of many weights is cut short."""
+        return [one if len(one) <= _LONGEST else f"{one[:_LONGEST - 3]}..."
+                for one in self.options]
+
     def line(self) -> str:
         """`NAME  unet 64/64  te 12/12  0.03 s`, or the reason why it was left out."""
         if self.skipped:
@@ -68,7 +81,7 @@ class Applied:
         if not self.components:
             return f"{self.name}  off (strength 0)"
         counts = [f"{component} {count}" for component, count in self.components.items()]
-        return "  ".join([self.name, *counts, f"{self.seconds:.2f} s"])
+        return "  ".join([self.name, *counts, *self.told_options, f"{self.seconds:.2f} s"])
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -77,6 +90,7 @@ class Applied:
             "te_strength": self.te_strength,
             "unet_strength": self.unet_strength,
             "dyn_dim": self.dyn_dim,
+            "options": list(self.options),
             "components": {
                 name: count.as_dict()
                 for name, count in self.components.items()
@@ -125,7 +139,7 @@ class RunReport:
         `hashes` are by network id; only networks that made a difference are listed with one.
         """
         used = [row for row in self.applied if row.used]
-        told = [f"{row.name} {row.share}" if row.used else row.line()
+        told = [" ".join([row.name, row.share, *row.told_options]) if row.used else row.line()
                 for row in self.applied if row.used or row.skipped]
         listed = [(row.name, hashes[row.id]) for row in used if row.id in hashes]
         return {"Lora hashes": format_lora_hashes(listed) or None,
