@@ -107,6 +107,9 @@ def _add_common(parser: Parser) -> None:
     add("--lora-dir", type=Path, action="append", default=[], metavar="FOLDER",
         help="where LoRAs are looked for; may be repeated (default: models/Lora, and the "
              "demo's own with the demo)")
+    add("--presets", type=Path, metavar="FILE",
+        help="block weights by name for lbw= and lbwe=, over the lbwpresets.txt and "
+             "elempresets.txt in the LoRA folders")
     add("--output-dir", type=Path, default=Settings.output_dir, metavar="FOLDER",
         help="where pictures go as 00001-SEED.png (default: outputs)")
     add("--device", metavar="NAME", help="cuda, cuda:N, mps or cpu (default: the best there is)")
@@ -127,7 +130,7 @@ def _add_behaviour(parser: Parser) -> None:
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
     return Settings(arguments.device, arguments.dtype, tuple(arguments.lora_dir),
-                    arguments.output_dir)
+                    arguments.output_dir, presets=arguments.presets)
 
 
 def request_of(arguments: argparse.Namespace) -> GenerationRequest:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from loradex.catalog.folder_networks import NetworkSource
+from loradex.catalog.preset_files import PresetFiles, beside
 from loradex.errors import InputError, NetworkError
 from loradex.manager import LoraManager
 from loradex.networks.model import bind_diffusers
 from loradex.networks.report import RunReport
+from loradex.prompts.presets import Presets
 
 from standalone.checkpoint import load_checkpoint
 from standalone.conditioning import check_clip_skip, encode_prompt, negative_conditioning
 from standalone.device import pick_device
+from standalone.folders import lora_roots
 from standalone.generate import Sampling, decode_latents, sample_latents
 from standalone.infotext import NetworkHashes, Params, describe
 from standalone.model import LoadedModel
@@ -30,11 +34,13 @@ if TYPE_CHECKING:
 class LoadedEngine:
     """One checkpoint with the networks that are on it."""
 
-    def __init__(self, model: LoadedModel, networks: NetworkSource) -> None:
+    def __init__(
+        self, model: LoadedModel, networks: NetworkSource, presets: Callable[[], Presets]
+    ) -> None:
         self.checkpoint = model.checkpoint
         self._model = model
         self._previewer = Previewer(model)
-        self._manager = _bound_manager(model, networks)
+        self._manager = _bound_manager(model, networks, presets)
         self._hashes = NetworkHashes()
 
     def run(
@@ -100,7 +106,8 @@ class LoadedEngine:
         def on_step(step: int, latents: Any) -> None:
             say.step(index + 1, step, "", lambda: self._previewer(latents))
 
-        latents = sample_latents(self._model, sampling, on_step, cancelled)
+        move = self._manager.step if self._manager.moves else None
+        latents = sample_latents(self._model, sampling, on_step, cancelled, move)
         image = decode_latents(self._model, latents)
         text = describe(job.request, self._model, sampling, networks)
         place = job.place(index)
@@ -114,11 +121,16 @@ class LoadedEngine:
 def load_engine(checkpoint: str, settings: Settings, networks: NetworkSource) -> LoadedEngine:
     """Load a checkpoint on the device that the settings mean."""
     device = pick_device(settings.device)
-    return LoadedEngine(load_checkpoint(checkpoint, device, settings.dtype), networks)
+    folders = lora_roots(checkpoint, settings.lora_dirs)
+    given = () if settings.presets is None else (settings.presets,)
+    presets = PresetFiles(lambda: (*beside(folders), *given))
+    return LoadedEngine(load_checkpoint(checkpoint, device, settings.dtype), networks, presets)
 
 
-def _bound_manager(model: LoadedModel, networks: NetworkSource) -> LoraManager:
+def _bound_manager(
+    model: LoadedModel, networks: NetworkSource, presets: Callable[[], Presets]
+) -> LoraManager:
     encoders = [encoder.model for encoder in model.text_encoders]
-    manager = LoraManager(source=networks)
+    manager = LoraManager(source=networks, presets=presets)
     manager.bind(bind_diffusers(model.unet, encoders, model.title))
     return manager

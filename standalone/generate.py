@@ -39,6 +39,9 @@ class Sampling:
 StepCallback = Callable[[int, Any], None]
 """Called after each step with the number of finished steps and the latents so far."""
 
+Move = Callable[[int, int], None]
+"""Called before each step, from 0, with their number: makes the networks those of the step."""
+
 
 def check_cancelled(cancelled: threading.Event | None) -> None:
     if cancelled is not None and cancelled.is_set():
@@ -68,6 +71,7 @@ def sample_latents(
     sampling: Sampling,
     on_step: StepCallback | None = None,
     cancelled: threading.Event | None = None,
+    move: Move | None = None,
 ) -> torch.Tensor:
     """Run all steps; latents [images, channels, h, w] in fp32 on the model's device."""
     import torch
@@ -82,12 +86,14 @@ def sample_latents(
     with torch.no_grad():
         for number, timestep in enumerate(scheduler.timesteps, start=1):
             check_cancelled(cancelled)
+            if move is not None:
+                # Second-order samplers call the UNet about twice a step.
+                move((number - 1) * sampling.steps // total, sampling.steps)
             scaled = scheduler.scale_model_input(latents, timestep)
             noise_prediction = _guided(model, sampling, scaled, timestep)
             latents = scheduler.step(
                 noise_prediction, timestep, latents, return_dict=False, **extra)[0]
             if on_step is not None:
-                # Second-order samplers call the UNet about twice a step.
                 on_step(number * sampling.steps // total, latents)
     check_cancelled(cancelled)
     finished: torch.Tensor = latents.float()

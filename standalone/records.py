@@ -27,6 +27,8 @@ class Settings:
     lora_dirs: tuple[Path, ...] = ()
     output_dir: Path = Path("outputs")
     checkpoint_dirs: tuple[Path, ...] = (Path("models/Stable-diffusion"),)
+    presets: Path | None = None
+    """A file of block weights by name, over those that lie in the LoRA folders."""
     home: Path | None = None
     """Where the index is kept; the account's folder for program data without it."""
 

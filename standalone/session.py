@@ -141,6 +141,9 @@ class Session:
             if not root.is_dir():
                 raise InputError(f"LoRA folder {root}", "no such folder", "a folder",
                                  "Check --lora-dir.")
+        if self.settings.presets is not None and not self.settings.presets.is_file():
+            raise InputError(f"presets {self.settings.presets}", "no such file",
+                             "a text file of lines NAME:1,0,0.5,...", "Check --presets.")
         from standalone.checkpoint import locate_checkpoint
 
         locate_checkpoint(request.checkpoint)
@@ -228,7 +231,9 @@ def _unheeded(job: _Job) -> tuple[str, ...]:
               for text in foreign_tags(job.request.prompt)]
     values = [f"{tag.text}: {', '.join(tag.unknown)} has no effect here"
               for tag in job.tags if tag.unknown]
-    return (*others, *values)
+    passes = [f"{tag.text}: hr= has no effect here, where there is no second pass"
+              for tag in job.tags if tag.schedule is not None and tag.schedule.for_hires]
+    return (*others, *values, *passes)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -105,7 +105,8 @@ def _report(report: RunReport) -> str:
 
 
 def _row(one: Applied, components: Sequence[str]) -> str:
-    name = f"<td><b>{escape(one.name)}</b></td><td>{_strength(one)}</td>"
+    said = "".join(f"<br><small>{escape(option)}</small>" for option in one.told_options)
+    name = f"<td><b>{escape(one.name)}</b>{said}</td><td>{_strength(one)}</td>"
     width = len(components) + 1
     if one.skipped:
         reason = f'<td colspan="{width}">{escape(one.skipped)}</td>'
