@@ -20,9 +20,11 @@ from loradex.catalog.folder_networks import NetworkSource
 from loradex.errors import InputError, LoradexError, PatchError
 from loradex.manager import LoraManager
 from loradex.networks.report import Applied, RunReport
+from loradex.prompts.presets import BUILT_IN, Presets
 from loradex.prompts.tags import LoraTag
 from loradex.webui.hosts.host import Host, HostModel
 from loradex.webui.memory import is_short
+from loradex.webui.steps import Position
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Wanted:
     tags: tuple[LoraTag, ...] = ()
     strict: bool = False
     force: bool = False
+    hires: bool = False
+    """Whether this is the second pass of hires fix."""
     told: Callable[[RunReport], None] = lambda _: None
     """Gets what became of the tags on a model that takes over in the middle of the run."""
 
@@ -39,9 +43,12 @@ class Wanted:
 class Applier:
     """The one user of the engine in a WebUI; safe to call from several threads."""
 
-    def __init__(self, host: Host, source: NetworkSource, cache_bytes: int) -> None:
+    def __init__(
+        self, host: Host, source: NetworkSource, cache_bytes: int,
+        presets: Callable[[], Presets] = lambda: BUILT_IN,
+    ) -> None:
         self.host = host
-        self.manager = LoraManager(cache_bytes=cache_bytes, source=source)
+        self.manager = LoraManager(cache_bytes=cache_bytes, source=source, presets=presets)
         self._lock = threading.RLock()
         self._hooks: weakref.WeakKeyDictionary[nn.Module, Any] = weakref.WeakKeyDictionary()
         self._root: weakref.ref[Any] | None = None
@@ -52,6 +59,7 @@ class Applier:
         self._fresh = False
         self._pass_conditioning = False
         self._stop: LoradexError | None = None
+        self._at = Position()
 
     def bind(self) -> HostModel | None:
         """The WebUI's model, ready for networks; None where none is in memory.
@@ -73,11 +81,34 @@ class Applier:
         """Makes the weights what this run wants; only with `strict` a network's failure raises."""
         with self._lock:
             self._stop, self._wanted, self._pass_conditioning = None, wanted, False
+            self._at = Position()
             self._settle()
             report = self._apply()
             if not wanted.tags and is_short(self._device):
                 self.manager.release_spare()
             return report
+
+    def step(self, at: Position) -> None:
+        """Makes the denoiser's weights those of a step, where tags say that they change.
+
+        A model that has taken over since the last step gets them at its gate.
+
+        Raises:
+            PatchError: every weight is the checkpoint's for the rest of the run.
+        """
+        if not self.manager.moves:
+            return
+        with self._lock:
+            self._at = at
+            model = self.host.model() if self._fresh else None
+            if model is None or model.parts != self._parts:
+                return
+            try:
+                self.manager.step(at.index, at.total, hires=at.hires)
+            except PatchError as error:
+                if self._wanted.strict:
+                    self._stop = error
+                raise
 
     def rest(self) -> None:
         """The checkpoint's own weights for the next text that is encoded, and only for that.
@@ -176,7 +207,9 @@ class Applier:
     def _apply(self) -> RunReport:
         wanted = self._wanted
         try:
-            report = self.manager.use(wanted.tags, strict=wanted.strict, force=wanted.force)
+            report = self.manager.use(
+                wanted.tags, strict=wanted.strict, force=wanted.force, hires=wanted.hires)
+            self.manager.step(self._at.index, self._at.total, hires=self._at.hires or wanted.hires)
         except PatchError as error:  # every weight was restored
             if wanted.strict:
                 raise

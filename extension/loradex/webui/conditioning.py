@@ -27,7 +27,7 @@ class Conditionings:
 def _text_encoder_state(report: RunReport) -> Hashable:
     """Networks, files and strengths on text encoders, in any order: sums do not depend on it."""
     rows = [
-        (row.id, row.version, row.te_strength, row.dyn_dim or 0)
+        (row.id, row.version, row.te_strength, row.dyn_dim or 0, repr(row.weighed))
         for row in report.applied
         if row.used and (row.bundled or any(name.startswith("te") for name in row.components))
     ]

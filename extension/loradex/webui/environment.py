@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from loradex.catalog.home import folder_of
+from loradex.catalog.preset_files import beside
 
+_BLOCK_WEIGHT = "lora_block_weight.py"
 HOME_VARIABLE = "LORADEX_HOME"
 
 
@@ -24,6 +26,18 @@ def lora_roots() -> tuple[Path, ...]:
     named += getattr(shared.cmd_opts, "lora_dirs", None) or []
     found = dict.fromkeys(Path(one).absolute() for one in named if one)
     return tuple(one for one in found if one.is_dir()) or (Path(usual),)
+
+
+def preset_places(roots: tuple[Path, ...]) -> list[Path]:
+    """Where block weights have names: in sd-webui-lora-block-weight's folder and in those of LoRAs.
+
+    That extension keeps them beside its script, whatever its own folder is called.
+    """
+    from modules import paths
+
+    found = Path(paths.extensions_dir)
+    scripts = [one.parent for one in sorted(found.glob(f"*/scripts/{_BLOCK_WEIGHT}"))]
+    return [*beside(scripts), *beside(roots)]
 
 
 def data_home(roots: tuple[Path, ...]) -> Path:

@@ -87,7 +87,8 @@ class LoraExtraNetwork:
         try:
             if bad and strict:
                 raise bad[0][1]
-            report = self._applier.use(Wanted(tags, strict, force, told))
+            hires = bool(getattr(processing, "is_hr_pass", False))
+            report = self._applier.use(Wanted(tags, strict, force, hires, told))
         except LoradexError as error:
             self._applier.stop_run(error)
             self._conditionings.changed(processing, None)

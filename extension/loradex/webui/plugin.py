@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 _PARTS = ("loradex.webui.session", "loradex.webui.routes", "loradex.server.api",
-          "loradex.webui.hosts.choose", "loradex.networks.native", "loradex.networks.patcher")
+          "loradex.webui.hosts.choose", "loradex.networks.native", "loradex.networks.uses")
 
 
 class Plugin:
@@ -68,6 +68,11 @@ class Plugin:
         """A checkpoint was loaded, maybe into the modules of the one before."""
         if self._session is not None:
             self._session.model_loaded()
+
+    def stepping(self, params: Any) -> None:
+        """The denoiser is about to be called."""
+        if self._session is not None and self._session.applier.manager.moves:
+            self._session.stepping(params)
 
     def switched(self) -> None:
         """A setting was changed."""

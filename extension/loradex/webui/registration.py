@@ -46,6 +46,7 @@ def _add_callbacks(plugin: Plugin) -> None:
         (script_callbacks.on_app_started, plugin.start),
         (script_callbacks.on_model_loaded, plugin.model_loaded),
         (script_callbacks.on_infotext_pasted, lambda _, params: _paste(plugin, params)),
+        (script_callbacks.on_cfg_denoiser, plugin.stepping),
         (script_callbacks.on_script_unloaded, plugin.stop),
     )
     for add, callback in callbacks:

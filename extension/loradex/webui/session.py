@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from loradex.catalog.catalog import Catalog
+from loradex.catalog.preset_files import PresetFiles
 from loradex.compat.checkpoint import CheckpointFacts, classify_checkpoint
 from loradex.errors import LoradexError
 from loradex.webui.applier import Applier
 from loradex.webui.builtin import BuiltIn
 from loradex.webui.conditioning import Conditionings
 from loradex.webui.embeddings import Embeddings
-from loradex.webui.environment import data_home, lora_roots, option, switch
+from loradex.webui.environment import data_home, lora_roots, option, preset_places, switch
 from loradex.webui.extra_network import LoraExtraNetwork
 from loradex.webui.fallback import BuiltInFallback
 from loradex.webui.hash_source import HashSource
@@ -22,6 +23,7 @@ from loradex.webui.hosts.host import Host
 from loradex.webui.live_catalog import LiveCatalog
 from loradex.webui.reporting import Reporter
 from loradex.webui.settings import CACHE_MB, ENGINE, MEGABYTE, UNDO_BUILTIN, WATCH
+from loradex.webui.steps import position_of
 from loradex.webui.takeover import TagOwner
 
 
@@ -31,7 +33,8 @@ class Session:
     def __init__(self, host: Host) -> None:
         self.host = host
         self.catalog = LiveCatalog(_places, watch=switch(WATCH.key, True))
-        self.applier = Applier(host, self.catalog, _cache_bytes())
+        self.applier = Applier(
+            host, self.catalog, _cache_bytes(), PresetFiles(lambda: preset_places(lora_roots())))
         self.reporter = Reporter(HashSource(self.catalog))
         self._embeddings = Embeddings()
         self._fallback = BuiltInFallback(host, BuiltIn())
@@ -66,6 +69,13 @@ class Session:
 
     def model_loaded(self) -> None:
         self.applier.rebind()
+
+    def stepping(self, params: Any) -> None:
+        """A step begins in which networks may be others."""
+        try:
+            self.applier.step(position_of(params))
+        except LoradexError as error:
+            self.reporter.unserved(params.denoiser.p, str(error), wanted=True)
 
     @property
     def engine(self) -> Mapping[str, Any]:

@@ -15,7 +15,7 @@ class CFGDenoiser:
     """One sampling run; `conds` are its two conditionings, [batch, 16] each."""
 
     def __init__(self, p: Any, conds: tuple[Tensor, Tensor], steps: int) -> None:
-        self.p, self.conds, self.total_steps, self.step = p, conds, steps, 0
+        self.p, self.conds, self.steps, self.total_steps, self.step = p, conds, steps, steps, 0
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """x: [batch, 4, 2, 2]"""
@@ -23,7 +23,8 @@ class CFGDenoiser:
             self.conds = self.p.get_conds()
         cond, uncond = self.conds
         params = CFGDenoiserParams(
-            x, None, sigma, self.step, self.total_steps, cond, uncond, self)
+            x, None, sigma, shared.state.sampling_step, shared.state.sampling_steps, cond, uncond,
+            self)
         cfg_denoiser_callback(params)
         doubled = torch.cat([params.x, params.x])
         times = sigma.expand(len(doubled))[:, None]
@@ -60,11 +61,11 @@ def _refines_this_pass(p: Any) -> bool:
 
 def sample(p: Any, x: Tensor, cond: Tensor, uncond: Tensor, steps: int) -> Tensor:
     denoiser = CFGDenoiser(p, (cond, uncond), steps)
-    shared.state.sampling_steps = steps
+    shared.state.sampling_steps, shared.state.sampling_step = steps, 0
     for step in range(steps):
         if shared.state.interrupted:
             break
-        shared.state.sampling_step = step
         sigma = torch.tensor([1 - step / steps])
         x = x + 0.1 * torch.sin(denoiser.forward(x, sigma))
+        shared.state.sampling_step = step  # only now, so that the next step is told the number
     return x
