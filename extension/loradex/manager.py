@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,18 +12,21 @@ from typing import TYPE_CHECKING
 from loradex.catalog.folder_networks import FolderNetworks, NetworkSource
 from loradex.catalog.network_file import NetworkFile
 from loradex.errors import InputError, LoradexError, NetworkNotFoundError
+from loradex.networks.cache import EngineMemory, NetworkCache
 from loradex.prompts.curves import Moment
 from loradex.prompts.presets import BUILT_IN, Presets
 from loradex.prompts.tags import LoraTag
 
 if TYPE_CHECKING:  # torch is imported when the first network is loaded
     from loradex.networks.model import BoundModel
-    from loradex.networks.network import Network
+    from loradex.networks.network import File, Network
     from loradex.networks.patcher import Patcher
     from loradex.networks.report import RunReport
     from loradex.networks.uses import Run, Use
 
 CACHE_BYTES = 2 << 30
+_PATIENCE_S = 0.05
+"""How long a question about the memory waits for networks that are being put on."""
 
 
 class LoraManager:
@@ -40,7 +42,8 @@ class LoraManager:
     ) -> None:
         self._source = source or FolderNetworks(roots)
         self._lock = threading.RLock()
-        self._cache = _Cache(cache_bytes)
+        self._cache = NetworkCache(max(cache_bytes, 0), _load, _file_bytes, self._factor_bytes)
+        self._memory = self._cache.memory()
         self._patcher: Patcher | None = None
         self._presets = presets
         self._moving: Run | None = None
@@ -83,7 +86,7 @@ class LoraManager:
         """
         from loradex.networks.uses import Run
 
-        with self._lock:
+        with self._lock, self._cache.stack():
             patcher, self._moving = self._bound(), None
             try:
                 run = Run(patcher, [self._find(tag, strict) for tag in tags], strict, force, hires)
@@ -125,6 +128,7 @@ class LoraManager:
             self._moving = None
             if self._patcher is not None:
                 self._patcher.restore()
+            self._cache.unused()
 
     def release(self) -> None:
         """Gives the model its own weights back and lets it go; loaded files are kept."""
@@ -135,11 +139,30 @@ class LoraManager:
         """Lets the model go as it is: its weights are being thrown away or replaced."""
         with self._lock:
             self._patcher = self._moving = None
+            self._cache.unused()
 
     def limit_cache(self, cache_bytes: int) -> None:
-        """How much memory loaded networks may take that are not in use."""
+        """How much memory loaded networks may take; those in use are kept whatever they take."""
         with self._lock:
-            self._cache.set_limit(cache_bytes)
+            self._cache.resize(cache_bytes)
+
+    def memory(self) -> EngineMemory:
+        """What is held in memory; while networks are put on, what it was the last time."""
+        if self._lock.acquire(timeout=_PATIENCE_S):
+            try:
+                self._memory = self._counted()
+            finally:
+                self._lock.release()
+        return self._memory
+
+    def release_unused(self) -> int:
+        """Gives back all memory that only makes later runs faster; returns the bytes."""
+        from loradex.networks.holdings import hand_back
+
+        with self._lock:
+            freed = self._cache.release() + self.release_spare()
+            hand_back()
+            return freed
 
     def release_spare(self) -> int:
         """Gives back memory that only makes the next apply faster; returns the bytes."""
@@ -152,6 +175,19 @@ class LoraManager:
             self._let_go()
             self._cache.clear()
 
+    def _counted(self) -> EngineMemory:
+        held = self._cache.memory()
+        if self._patcher is None:
+            return held
+        from loradex.networks.holdings import device_of
+
+        live, spare = self._patcher.buffer_bytes()
+        where = device_of(self._patcher.model)
+        return replace(held, live_bytes=live, spare_bytes=spare, device=where)
+
+    def _factor_bytes(self, network: Network) -> int:
+        return 0 if self._patcher is None else self._patcher.factor_bytes(network)
+
     def _find(self, tag: LoraTag, strict: bool) -> Use:
         from loradex.networks.uses import Use, made_use
 
@@ -163,7 +199,7 @@ class LoraManager:
         except LoradexError as error:
             if strict:
                 raise
-            return Use(tag, None, error=error)
+            return Use(tag, None, reason=str(error))
 
     def _bound(self) -> Patcher:
         if self._patcher is None:
@@ -175,39 +211,19 @@ class LoraManager:
         if self._patcher is not None:
             self._patcher.restore()
             self._patcher = None
+        self._cache.unused()
 
 
-class _Cache:
-    """Loaded networks, the least recently used given up first when they outgrow a limit."""
+def _load(file: File) -> Network:
+    from loradex.networks.network import load_network
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._held: OrderedDict[tuple[Path, int, int], Network] = OrderedDict()
+    return load_network(file)
 
-    def get(self, file: NetworkFile) -> Network:
-        from loradex.networks.network import load_network
 
-        key = (file.path, file.size, file.mtime_ns)
-        network = self._held.get(key)
-        if network is None:
-            network = self._held[key] = load_network(file)
-        self._held.move_to_end(key)
-        self._shrink()
-        return network
+def _file_bytes(network: Network) -> int:
+    from loradex.networks.holdings import network_bytes
 
-    def set_limit(self, limit: int) -> None:
-        self._limit = limit
-        self._shrink()
-
-    def clear(self) -> None:
-        self._held.clear()
-
-    def _shrink(self) -> None:
-        # the engine keeps fp32 factors beside a network's tensors, mostly fp16 in the file
-        held = sum(3 * network.nbytes for network in self._held.values())
-        while held > self._limit and len(self._held) > 1:
-            _, network = self._held.popitem(last=False)
-            held -= 3 * network.nbytes
+    return network_bytes(network)
 
 
 def _as_on_disk(file: NetworkFile) -> NetworkFile:

@@ -81,6 +81,18 @@ def test_a_checkpoint_is_no_network(tmp_path: Path) -> None:
         load_network(saved(tmp_path, tensors))
 
 
+def test_of_a_checkpoint_in_the_wrong_folder_only_the_header_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = saved(tmp_path, {
+        "model.diffusion_model.input_blocks.0.0.weight": torch.zeros(320, 4, 3, 3),
+        "first_stage_model.encoder.conv_in.weight": torch.zeros(128, 3, 3, 3),
+    })
+    monkeypatch.setattr("loradex.networks.network.read_tensors", lambda _: pytest.fail("read"))
+    with pytest.raises(NetworkError, match="checkpoint"):
+        load_network(file)
+
+
 def test_a_cut_file_says_that_it_is_incomplete(tmp_path: Path) -> None:
     file = saved(tmp_path, pair(Q))
     file.path.write_bytes(file.path.read_bytes()[:-10])

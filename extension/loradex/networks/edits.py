@@ -13,6 +13,9 @@ from loradex.networks.model import Place
 from loradex.networks.network import Stamp
 from loradex.networks.storage import readable_bias, shape_of, unmergeable, values_of
 
+_MOST_FACTORS = 2
+"""How many cuts (`dyn`) or devices of one edit are kept: each is a copy of its own."""
+
 Key = tuple[Stamp, str, str, tuple[int, int], str]
 """Network, its module, the model's module, rows, and what of it is written; keys sort."""
 
@@ -40,6 +43,8 @@ class Edit:
     _factors: dict[tuple[int | None, torch.device], tuple[Tensor, Tensor] | None] = field(
         default_factory=dict, repr=False
     )
+    _kept: list[int] = field(default_factory=lambda: [0], repr=False)
+    """Bytes of the factors: summed over thousands of edits after each run, so never made anew."""
 
     _seen: tuple[torch.dtype, torch.Size] | None = None
     """The weight as it was when its fit was decided."""
@@ -67,8 +72,16 @@ class Edit:
             made = None if self.columns or self.transposed else self.codec.factors(dyn_dim)
             if made is not None:
                 made = (made[0].to(like.device), made[1].to(like.device))
+            while len(self._factors) >= _MOST_FACTORS:
+                del self._factors[next(iter(self._factors))]
             self._factors[known] = made
+            self._kept[0] = sum(one.nbytes for pair in self._factors.values() for one in pair or ())
         return self._factors[known]
+
+    @property
+    def factor_bytes(self) -> int:
+        """Bytes of the factors that are kept."""
+        return self._kept[0]
 
 
 class MisfitError(Exception):

@@ -114,13 +114,7 @@ def load_network(file: File) -> Network:
     One bad module does not lose the others: it is listed in `faults`. A file without a usable
     module, or with numbers that are not finite, raises `BrokenNetworkError`.
     """
-    header, tensors = _read(file)
-    parsed = parse_file(header.shapes, header.metadata)
-    if parsed.not_a_lora:
-        raise NetworkError(
-            file.name, f"the file is {parsed.not_a_lora}", "a LoRA or one of its relatives",
-            "Move it to the folder of its kind.", code="not-a-lora",
-        )
+    header, parsed, tensors = _read(file)
     hints = HintReader(file.name, header.metadata, file.path)
     modules, faults = _build(parsed, tensors, hints)
     _check_usable(file, modules, faults)
@@ -134,14 +128,25 @@ def load_network(file: File) -> Network:
     )
 
 
-def _read(file: File) -> tuple[Header, dict[str, Tensor]]:
+def _read(file: File) -> tuple[Header, ParsedFile, dict[str, Tensor]]:
+    """The header decides first: of a checkpoint in the wrong folder no gigabyte is read."""
     try:
         header = read_model_header(file.path)
-        return header, read_tensors(file.path)
+        parsed = parse_file(header.shapes, header.metadata)
+        _check_kind(file, parsed)
+        return header, parsed, read_tensors(file.path)
     except (FileNotFoundError, FileError) as error:
         if file.path.exists():
             raise
         raise NetworkNotFoundError(file.name, (), f"{file.path.parent} any more") from error
+
+
+def _check_kind(file: File, parsed: ParsedFile) -> None:
+    if parsed.not_a_lora:
+        raise NetworkError(
+            file.name, f"the file is {parsed.not_a_lora}", "a LoRA or one of its relatives",
+            "Move it to the folder of its kind.", code="not-a-lora",
+        )
 
 
 def _build(

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from torch import Tensor
 
 from loradex.errors import NetworkError
+from loradex.networks import spares
 from loradex.networks.base import NetworkModule
 from loradex.networks.branches import Branches
 from loradex.networks.edits import weight_for_bias
@@ -118,12 +119,19 @@ class Patcher:
     def release_spare(self) -> int:
         """Gives back the buffers that no applied network uses; returns their bytes."""
         with self.lock:
-            freed = 0
-            for place, slot in list(self._slots.items()):
-                if slot.recipe is None:
-                    freed += 0 if slot.live is None else _bytes(slot.live)
-                    del self._slots[place]
-            return freed
+            return spares.release(self._slots)
+
+    def factor_bytes(self, network: Network) -> int:
+        """Bytes of the factors that are kept to apply a network again without making them."""
+        with self.lock:
+            plan = self._plans.get(network)
+            return 0 if plan is None else sum(edit.factor_bytes for edit in plan.edits)
+
+    def buffer_bytes(self) -> tuple[int, int]:
+        """Bytes that the networks that are on take, in weights or beside them, and of spares."""
+        with self.lock:
+            live, spare = spares.counted(self._slots.values())
+            return live + self._branches.nbytes, spare
 
     @contextmanager
     def patched(
@@ -234,7 +242,7 @@ class Patcher:
     def _rebuild(self, todo: Sequence[tuple[Slot, Recipe]]) -> None:
         if not todo:
             return
-        self._hand_over_spares([slot for slot, _ in todo])
+        spares.hand_over(self._slots.values(), [slot for slot, _ in todo])
         devices = {slot.device_type for slot, _ in todo}
         merger = Merger(self.work)
         inference = any(slot.inference for slot, _ in todo)
@@ -246,7 +254,7 @@ class Patcher:
     def _fill(self, slot: Slot, recipe: Recipe, merger: Merger) -> None:
         if slot.live is None:
             slot.live = slot.new_buffer()
-            self.work.bytes_allocated += _bytes(slot.live)
+            self.work.bytes_allocated += slot.nbytes
         edit = recipe.steps[0].edit
         if edit.is_bias:
             weight = self._pristine(edit.weight, edit.codec, slot.live)
@@ -263,37 +271,8 @@ class Patcher:
             return slot.base
         return weight_for_bias(place, codec, like)
 
-    def _hand_over_spares(self, wanting: Sequence[Slot]) -> None:
-        """Buffers of slots that are off now go to slots that need one of the same kind.
-
-        What is left over is given back before anything new is allocated, so that the extra
-        memory never exceeds the weights that one stack touches.
-        """
-        needy = [slot for slot in wanting if slot.live is None]
-        if not needy:
-            return
-        chosen = set(map(id, wanting))
-        spares: dict[tuple[object, ...], list[Slot]] = {}
-        for slot in self._slots.values():
-            if slot.recipe is None and slot.live is not None and id(slot) not in chosen:
-                spares.setdefault(slot.buffer_kind, []).append(slot)
-        unmet = False
-        for slot in needy:
-            same = spares.get(slot.buffer_kind)
-            if same:
-                giver = same.pop()
-                slot.live, giver.live = giver.live, None
-            else:
-                unmet = True
-        if unmet:
-            for giver in (slot for group in spares.values() for slot in group):
-                giver.live = None
-
     def _restore(self, slots: Iterable[Slot]) -> None:
         for slot in slots:
             slot.restore()
             self.work.slots_restored += 1
 
-
-def _bytes(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()

@@ -147,6 +147,11 @@ class Slot:
         self.recipe = recipe
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of the buffer."""
+        return 0 if self.live is None else self.live.numel() * self.live.element_size()
+
+    @property
     def device_type(self) -> str:
         return self._weight.device.type if self.base is None else self.base.device.type
 

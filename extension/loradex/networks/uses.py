@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from loradex.errors import LoradexError
 from loradex.networks.block_weights import BlockWeights, block_weights, silenced
 from loradex.networks.network import Network
 from loradex.networks.patcher import Patcher, StackEntry
@@ -17,12 +16,15 @@ from loradex.prompts.tags import LoraTag
 
 @dataclass(frozen=True)
 class Use:
-    """What became of one tag: its network and the seconds to load it, or why there is none."""
+    """What became of one tag: its network and the seconds to load it, or why there is none.
+
+    The reason is kept in words: an error would hold what was read of the file, by its traceback.
+    """
 
     tag: LoraTag
     network: Network | None
     seconds: float = 0.0
-    error: LoradexError | None = None
+    reason: str = ""
     blocks: BlockWeights | None = None
     notes: tuple[str, ...] = ()
 
@@ -114,9 +116,8 @@ def _in_order(
     for use in uses:
         tag = use.tag
         if use.network is None:
-            reason = str(use.error)
-            row = Applied("", tag.name, tag.te_strength, tag.unet_strength, skipped=reason)
-            found.setdefault((tag.name, reason), row)
+            row = Applied("", tag.name, tag.te_strength, tag.unet_strength, skipped=use.reason)
+            found.setdefault((tag.name, use.reason), row)
         else:
             key = (use.network.id, tag.dyn_dim)
             row = found.setdefault(key, replace(rows[key], name=tag.name))

@@ -1,0 +1,51 @@
+"""Buffers of slots that are off: handed to slots that need one, counted, given back."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, MutableMapping, Sequence
+
+from loradex.networks.model import Place
+from loradex.networks.slots import Slot
+
+
+def hand_over(slots: Collection[Slot], wanting: Sequence[Slot]) -> None:
+    """Buffers of slots that are off now go to slots that need one of the same kind.
+
+    What is left over is given back before anything new is allocated, so that the extra memory
+    never exceeds the weights that one stack touches.
+    """
+    needy = [slot for slot in wanting if slot.live is None]
+    if not needy:
+        return
+    chosen = set(map(id, wanting))
+    spares: dict[tuple[object, ...], list[Slot]] = {}
+    for slot in slots:
+        if slot.recipe is None and slot.live is not None and id(slot) not in chosen:
+            spares.setdefault(slot.buffer_kind, []).append(slot)
+    unmet = False
+    for slot in needy:
+        same = spares.get(slot.buffer_kind)
+        if same:
+            giver = same.pop()
+            slot.live, giver.live = giver.live, None
+        else:
+            unmet = True
+    if unmet:
+        for giver in (slot for group in spares.values() for slot in group):
+            giver.live = None
+
+
+def release(slots: MutableMapping[Place, Slot]) -> int:
+    """Lets go of the slots that are off; returns the bytes of their buffers."""
+    freed = 0
+    for place, slot in list(slots.items()):
+        if slot.recipe is None:
+            freed += slot.nbytes
+            del slots[place]
+    return freed
+
+
+def counted(slots: Collection[Slot]) -> tuple[int, int]:
+    """Bytes of the buffers that are on, and of those that are off."""
+    on = sum(slot.nbytes for slot in slots if slot.recipe is not None)
+    return on, sum(slot.nbytes for slot in slots) - on
