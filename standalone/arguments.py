@@ -110,6 +110,9 @@ def _add_common(parser: Parser) -> None:
     add("--presets", type=Path, metavar="FILE",
         help="block weights by name for lbw= and lbwe=, over the lbwpresets.txt and "
              "elempresets.txt in the LoRA folders")
+    add("--lora-cache-mb", type=int, default=Settings.lora_cache_mb, metavar="N",
+        help="MB of memory for LoRA files that were used lately; those of the prompt are "
+             f"always kept, and 0 keeps no others (default: {Settings.lora_cache_mb})")
     add("--output-dir", type=Path, default=Settings.output_dir, metavar="FOLDER",
         help="where pictures go as 00001-SEED.png (default: outputs)")
     add("--device", metavar="NAME", help="cuda, cuda:N, mps or cpu (default: the best there is)")
@@ -130,7 +133,8 @@ def _add_behaviour(parser: Parser) -> None:
 
 def settings_of(arguments: argparse.Namespace) -> Settings:
     return Settings(arguments.device, arguments.dtype, tuple(arguments.lora_dir),
-                    arguments.output_dir, presets=arguments.presets)
+                    arguments.output_dir, presets=arguments.presets,
+                    lora_cache_mb=arguments.lora_cache_mb)
 
 
 def request_of(arguments: argparse.Namespace) -> GenerationRequest:

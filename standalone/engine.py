@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,9 @@ from loradex.catalog.folder_networks import NetworkSource
 from loradex.catalog.preset_files import PresetFiles, beside
 from loradex.errors import InputError, NetworkError
 from loradex.manager import LoraManager
+from loradex.networks.cache import EngineMemory
 from loradex.networks.model import bind_diffusers
 from loradex.networks.report import RunReport
-from loradex.prompts.presets import Presets
 
 from standalone.checkpoint import load_checkpoint
 from standalone.conditioning import check_clip_skip, encode_prompt, negative_conditioning
@@ -25,7 +24,7 @@ from standalone.infotext import NetworkHashes, Params, describe
 from standalone.model import LoadedModel
 from standalone.output import write_numbered, write_png
 from standalone.preview import Previewer
-from standalone.records import GeneratedImage, GenerationRequest, Settings
+from standalone.records import MEGABYTE, GeneratedImage, GenerationRequest, Settings
 
 if TYPE_CHECKING:
     from standalone.session import _Job, _Reporter
@@ -34,13 +33,12 @@ if TYPE_CHECKING:
 class LoadedEngine:
     """One checkpoint with the networks that are on it."""
 
-    def __init__(
-        self, model: LoadedModel, networks: NetworkSource, presets: Callable[[], Presets]
-    ) -> None:
+    def __init__(self, model: LoadedModel, manager: LoraManager) -> None:
+        """`manager` is bound to the model, and the engine's own."""
         self.checkpoint = model.checkpoint
         self._model = model
         self._previewer = Previewer(model)
-        self._manager = _bound_manager(model, networks, presets)
+        self._manager = manager
         self._hashes = NetworkHashes()
 
     def run(
@@ -66,6 +64,14 @@ class LoadedEngine:
             for index in range(request.batch_count)
         )
         return images, report, tuple(messages)
+
+    def memory(self) -> EngineMemory:
+        """What the networks hold beside the checkpoint."""
+        return self._manager.memory()
+
+    def release_memory(self) -> int:
+        """Give back what only makes later pictures faster; the bytes."""
+        return self._manager.release_unused()
 
     def close(self) -> None:
         """Take the networks off, so that nothing holds the weights."""
@@ -121,16 +127,13 @@ class LoadedEngine:
 def load_engine(checkpoint: str, settings: Settings, networks: NetworkSource) -> LoadedEngine:
     """Load a checkpoint on the device that the settings mean."""
     device = pick_device(settings.device)
+    model = load_checkpoint(checkpoint, device, settings.dtype)
     folders = lora_roots(checkpoint, settings.lora_dirs)
     given = () if settings.presets is None else (settings.presets,)
-    presets = PresetFiles(lambda: (*beside(folders), *given))
-    return LoadedEngine(load_checkpoint(checkpoint, device, settings.dtype), networks, presets)
-
-
-def _bound_manager(
-    model: LoadedModel, networks: NetworkSource, presets: Callable[[], Presets]
-) -> LoraManager:
+    manager = LoraManager(
+        cache_bytes=settings.lora_cache_mb * MEGABYTE, source=networks,
+        presets=PresetFiles(lambda: (*beside(folders), *given)),
+    )
     encoders = [encoder.model for encoder in model.text_encoders]
-    manager = LoraManager(source=networks, presets=presets)
     manager.bind(bind_diffusers(model.unet, encoders, model.title))
-    return manager
+    return LoadedEngine(model, manager)

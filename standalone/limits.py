@@ -9,13 +9,14 @@ from pathlib import Path
 
 from loradex.errors import InputError
 
-from standalone.records import GenerationRequest
+from standalone.records import GenerationRequest, Settings
 from standalone.samplers import resolve_sampler
 
 SIDE = range(16, 4097)
 STEPS = range(1, 1001)
 BATCH = range(1, 101)
 CLIP_SKIP = range(1, 13)
+CACHE_MB = range(1 << 24)
 MAX_CFG = 100.0
 MAX_SEED = 2**63 - 1
 """torch's generators take 64 bits; the WebUI's random seeds are below 2**32."""
@@ -39,6 +40,11 @@ def check_request(request: GenerationRequest) -> None:
             "seed", f"{request.seed}", "-1 (random) or a number from 0 to 2^63",
             "Leave it at -1 for a new picture each time.",
         )
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise `InputError` for a setting that cannot be used."""
+    _check_whole("LoRA cache (MB)", settings.lora_cache_mb, CACHE_MB)
 
 
 def _check_side(name: str, value: int | None) -> None:

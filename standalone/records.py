@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 DEMO = "demo"
+MEGABYTE = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Settings:
     """A file of block weights by name, over those that lie in the LoRA folders."""
     home: Path | None = None
     """Where the index is kept; the account's folder for program data without it."""
+    lora_cache_mb: int = 2048
+    """Memory for LoRA files; those of the prompt are kept whatever they take."""
 
 
 @dataclass(frozen=True)

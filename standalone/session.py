@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from loradex.errors import InputError, LoradexError
+from loradex.networks.cache import EngineMemory
 from loradex.prompts.tags import LoraTag, extract_tags, foreign_tags
 
 from standalone.catalogs import Catalogs
 from standalone.folders import lora_roots
-from standalone.limits import check_output, check_request
+from standalone.limits import check_output, check_request, check_settings
 from standalone.records import (
     DEMO,
+    MEGABYTE,
     GeneratedImage,
     GenerationRequest,
     GenerationResult,
@@ -65,6 +67,7 @@ class Session:
     def __init__(self, settings: Settings | None = None, *, live: bool = False) -> None:
         """With `live` the folders are watched and files are hashed while nothing is generated."""
         self.settings = settings or Settings()
+        check_settings(self.settings)
         self.catalogs = Catalogs(self.settings.home, live=live)
         self._lock = threading.Lock()
         self._engine: LoadedEngine | None = None
@@ -80,6 +83,17 @@ class Session:
     def last_report(self) -> Mapping[str, Any]:
         """What the last generation applied, as plain data; empty before the first one."""
         return self._last
+
+    def memory(self) -> EngineMemory:
+        """What LoRAs hold in memory; answered at once, also while a picture is made."""
+        engine = self._engine
+        budget = self.settings.lora_cache_mb * MEGABYTE
+        return EngineMemory(budget_bytes=budget) if engine is None else engine.memory()
+
+    def release_memory(self) -> int:
+        """Gives back what only makes later pictures faster; returns the bytes."""
+        engine = self._engine
+        return 0 if engine is None else engine.release_memory()
 
     def choose(self, checkpoint: str) -> None:
         """Note which checkpoint the user turned to; it is loaded when a picture is made."""

@@ -9,6 +9,7 @@ from typing import Any
 from loradex.catalog.catalog import Catalog
 from loradex.compat.checkpoint import CheckpointFacts, classify_checkpoint
 from loradex.errors import LoradexError
+from loradex.networks.cache import EngineMemory
 
 from standalone.checkpoint import locate_checkpoint
 from standalone.session import Session
@@ -41,6 +42,12 @@ class StandaloneService:
 
     def engine(self) -> Mapping[str, Any]:
         return {"on": True, "reason": "", "host": "standalone"}
+
+    def memory(self) -> EngineMemory:
+        return self._session.memory()
+
+    def release_memory(self) -> int:
+        return self._session.release_memory()
 
     def stopping(self) -> bool:
         return self._ending.is_set()

@@ -6,10 +6,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from loradex.catalog.catalog import Catalog
+from loradex.networks.cache import EngineMemory
 from loradex.server.api import make_router
 from loradex.server.web import FOLDER
 
@@ -22,6 +24,9 @@ class Host:
     def __init__(self, catalog: Catalog) -> None:
         self.loaded: Any = None
         self.server: Any = None
+        self.held = EngineMemory(
+            networks=12, network_bytes=340 << 20, used=2, used_bytes=40 << 20,
+            budget_bytes=2048 << 20, live_bytes=1536 << 20, spare_bytes=200 << 20, device="cpu")
         self._catalog = catalog
 
     def catalog(self) -> Catalog:
@@ -35,6 +40,14 @@ class Host:
 
     def engine(self) -> dict[str, Any]:
         return {"on": True, "reason": "", "host": "a test"}
+
+    def memory(self) -> EngineMemory:
+        return self.held
+
+    def release_memory(self) -> int:
+        freed = self.held.spare_bytes
+        self.held = replace(self.held, spare_bytes=0)
+        return freed
 
     def locked(self) -> str:
         return ""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from loradex.catalog.catalog import Catalog
 from loradex.compat.checkpoint_facts import CheckpointFacts
 from loradex.compat.families import family
+from loradex.networks.cache import EngineMemory
 
 from tests.catalog.netkit import lora_tensors, write_lora
 
@@ -15,6 +18,9 @@ class FakeHost:
 
     def __init__(self, catalog):
         self.loaded, self.report, self.lock = None, {}, ""
+        self.held = EngineMemory(
+            networks=12, network_bytes=340 << 20, used=2, used_bytes=40 << 20, factor_bytes=9,
+            budget_bytes=2048 << 20, live_bytes=1 << 30, spare_bytes=200 << 20, device="cpu")
         self._catalog = catalog
 
     def catalog(self):
@@ -28,6 +34,14 @@ class FakeHost:
 
     def engine(self):
         return {"on": True, "reason": "", "host": "a test"}
+
+    def memory(self):
+        return self.held
+
+    def release_memory(self):
+        freed = self.held.spare_bytes
+        self.held = replace(self.held, spare_bytes=0)
+        return freed
 
     def locked(self):
         return self.lock

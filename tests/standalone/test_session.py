@@ -265,3 +265,21 @@ def test_what_a_prompt_asks_for_in_vain_is_told(session: Session, request_of: An
     assert any("<hypernet:x:1>" in message for message in result.messages)
     assert any("lbw=OUTD has no effect" in message for message in result.messages)
     assert not session.generate(request_of("a cat<lora:style:1>")).messages
+
+
+def test_loras_are_held_in_the_memory_that_they_were_given(
+    session: Session, request_of: Any
+) -> None:
+    assert (session.memory().budget_bytes, session.release_memory()) == (2048 << 20, 0)
+    session.generate(request_of("a cat <lora:style>"))
+    held = session.memory()
+    assert (held.networks, held.used, held.device) == (1, 1, "cpu")
+    assert 0 < held.network_bytes == held.used_bytes
+    session.generate(request_of())
+    assert session.release_memory() == held.network_bytes + held.live_bytes
+    assert session.memory().networks == 0
+
+
+def test_a_budget_below_nothing_is_refused() -> None:
+    with pytest.raises(InputError, match="LoRA cache"):
+        Session(Settings(lora_cache_mb=-1))

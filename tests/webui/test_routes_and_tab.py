@@ -81,6 +81,24 @@ def test_the_list_and_the_checkpoint_come_over_the_api(tmp_path: Path) -> None:
         assert told.status_code == 200
 
 
+def test_the_engine_s_memory_is_told_and_given_back(tmp_path: Path) -> None:
+    webui = webui_with_loradex(tmp_path, options={"loradex_cache_mb": 7})
+    write_lora(webui.lora_dir / "a.safetensors", parts=["te"])
+    with webui:
+        client = webui.api()
+        webui.txt2img("ink <lora:a:1>")
+        held = client.get("/loradex/v1/engine", headers=LOCAL).json()["memory"]
+        assert (held["networks"], held["used"], held["budget_bytes"]) == (1, 1, 7 << 20)
+        assert held["device"] == "cpu"
+        assert min(held["network_bytes"], held["live_bytes"]) > 0
+        webui.txt2img("ink")
+        token = client.get("/loradex/v1/status", headers=LOCAL).json()["token"]
+        told = client.post("/loradex/v1/engine/release", headers={
+            **LOCAL, "x-loradex": "1", "x-loradex-token": token}).json()
+        assert told["memory"]["networks"] == told["memory"]["spare_bytes"] == 0
+        assert told["freed_bytes"] >= held["network_bytes"]
+
+
 def test_the_page_comes_from_the_webuis_own_server(tmp_path: Path) -> None:
     with webui_with_loradex(tmp_path) as webui:
         client = webui.api()

@@ -48,7 +48,7 @@ def test_each_setting_is_among_the_webuis_with_its_help(tmp_path: Path) -> None:
             assert option.section == ("loradex", "Loradex")
             assert (option.onchange is not None) == one.at_once
         webui.set("loradex_cache_mb", 1)
-        assert session(webui).applier.manager._cache._limit == MEGABYTE
+        assert session(webui).applier.manager.memory().budget_bytes == MEGABYTE
 
 
 @pytest.mark.torch

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from loradex.server import answers, changes, keeping, previews, stream, uploads
+from loradex.server import answers, changes, engine, keeping, previews, stream, uploads
 from loradex.server.access import Access
 from loradex.server.answers import Route
 from loradex.server.asked import asked_of
@@ -21,7 +21,8 @@ from loradex.server.web import WebFiles, web_routes
 if TYPE_CHECKING:
     from fastapi import APIRouter
 
-ROUTES: tuple[Route, ...] = (*answers.ROUTES, *changes.ROUTES, *keeping.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *answers.ROUTES, *changes.ROUTES, *keeping.ROUTES, *engine.ROUTES)
 RAW_ROUTES: tuple[RawRoute, ...] = (*stream.ROUTES, *uploads.ROUTES, *previews.ROUTES)
 
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from loradex.catalog.catalog import Catalog
 from loradex.compat.checkpoint_facts import CheckpointFacts
+from loradex.networks.cache import EngineMemory
 
 
 class Service(Protocol):
@@ -22,6 +23,12 @@ class Service(Protocol):
 
     def engine(self) -> Mapping[str, Any]:
         """`on` (bool), `reason` (a sentence) and `host` (its name)."""
+
+    def memory(self) -> EngineMemory:
+        """What the engine holds; answered at once, also while networks are put on."""
+
+    def release_memory(self) -> int:
+        """Gives back what only makes later runs faster; returns the bytes."""
 
     def stopping(self) -> bool:
         """Whether the host's server is about to end: it waits for streams that are open."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from loradex.catalog.catalog import Catalog
 from loradex.compat.checkpoint_facts import CheckpointFacts
 from loradex.errors import InputError, LoradexError
+from loradex.networks.cache import EngineMemory
 
 if TYPE_CHECKING:
     from loradex.webui.plugin import Plugin
@@ -31,6 +32,12 @@ class WebUiService:
 
     def engine(self) -> Mapping[str, Any]:
         return self._session.engine
+
+    def memory(self) -> EngineMemory:
+        return self._session.applier.manager.memory()
+
+    def release_memory(self) -> int:
+        return self._session.applier.manager.release_unused()
 
     def stopping(self) -> bool:
         return self._plugin.stopping

@@ -37,7 +37,7 @@ UNDO_BUILTIN = Setting(
     "they cost time in every layer and step; they are put back when Loradex is off")
 CACHE_MB = Setting(
     "loradex_cache_mb", 2048, "Memory for LoRA files that were used lately (MB)",
-    "the ones in use are always kept")
+    "those of the prompt are always kept, and count; 0 keeps no others")
 WATCH = Setting(
     "loradex_watch", True, "Watch the LoRA folders",
     "new files show up by themselves; takes effect with Reload UI", at_once=False)
