@@ -218,3 +218,26 @@ def test_what_was_done_can_be_taken_back_from_the_history(page: Any, loras: Path
     assert (loras / "styles" / "golden.safetensors").exists()
     page.keyboard.press("Escape")
     sheet.wait_for(state="hidden")
+
+
+def test_memory_is_told_and_given_back_and_nobody_asks_while_nobody_looks(page: Any) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "v1/engine" in request.url
+            else None)
+    page.get_by_label("Search LoRAs").fill("night")
+    page.get_by_text("1 of 3 LoRAs").wait_for()
+    assert not asked
+    page.get_by_role("button", name=re.compile("^Activity")).click()
+    sheet = page.get_by_role("dialog", name="Activity")
+    sheet.get_by_text("LoRAs in memory: 12 files, 340 MB of 2,048 MB").wait_for()
+    sheet.get_by_text("In use: 2 files, 40 MB").wait_for()
+    sheet.get_by_text("Spare, for the next prompt: 200 MB (cpu)").wait_for()
+    sheet.get_by_role("button", name="Free memory").click()
+    message(page, "Given back: 200 MB")
+    sheet.get_by_text("Spare").wait_for(state="detached")
+    page.keyboard.press("Escape")
+    sheet.wait_for(state="hidden")
+    before = len(asked)
+    page.get_by_label("Search LoRAs").fill("")
+    page.get_by_text("3 of 3 LoRAs").wait_for()
+    assert len(asked) == before == 2

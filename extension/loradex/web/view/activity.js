@@ -5,6 +5,7 @@
 import { sizeText } from "../model/sizes.js";
 import { later, make, setText } from "./dom.js";
 import { icon, setIcon } from "./icons.js";
+import { Memory } from "./memory.js";
 import { Sheet } from "./sheet.js";
 
 const HISTORY = 50;
@@ -30,16 +31,19 @@ export class Activity {
     this.hashing = make("section", { class: "activity-hashing" }, [
       make("h3", { text: t("activity.hashing") }), make("p", { class: "hint", text: t("activity.hashing.why") }),
       this.bar, make("div", { class: "kind-tools" }, [this.hashingWords, this.pause])]);
-    this.sheet.body.append(this.state, this.hashing, make("h3", { text: t("activity.history") }), this.history);
+    this.memory = new Memory(context);
+    this.sheet.body.append(this.state, this.hashing, this.memory.element, make("h3", { text: t("activity.history") }), this.history);
     this.loadHistory = later(() => void this.load(), AGAIN_AFTER_MS);
     this.sheet.addEventListener("open", () => this.opened());
     library.addEventListener("status", () => this.draw());
+    library.addEventListener("applied", () => this.sheet.isOpen && void this.memory.load());
     library.addEventListener("rows", () => this.sheet.isOpen && this.loadHistory());
     library.addEventListener("progress", (event) => this.progressed(/** @type {CustomEvent} */ (event).detail));
   }
 
   opened() {
     this.draw();
+    void this.memory.load();
     void this.load();
   }
 
