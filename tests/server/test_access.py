@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
 from loradex.errors import LoradexError
 from loradex.server.access import Access, login_of
 
+from tests.server.kit import PROGRAM, requests_of
+
 STATUS = "/loradex/v1/status"
 BASIC = [("ann", "sécret:1"), ("bob", "pw")]
 COOKIE = {"cookie": "access-token=good"}
@@ -123,12 +125,40 @@ def test_a_login_without_a_check_is_an_error(name):
         login_of(app)
 
 
-def test_the_check_of_the_real_gradio_is_found(app_of, client_of):
+def told(client, routes, **headers):
+    """The answers to all requests that end; a stream of events goes on for whoever may have it."""
+    headers = {**PROGRAM, **headers}
+    return {
+        f"{method} {path}": client.request(method, path, headers=headers).status_code
+        for method, path in requests_of(routes)
+        if "cookie" not in headers or not path.endswith("/events")
+    }
+
+
+def test_no_route_answers_anybody_without_a_login(app_of, client_of, login):
+    app = app_of(access=Access(login))
+    answers = told(client_of(app), app.routes)
+    assert {name: code for name, code in answers.items() if code != 401} == {}
+    answers = told(client_of(app), app.routes, **COOKIE)
+    assert [name for name, code in answers.items() if code == 401] == []
+
+
+def test_no_route_answers_anybody_without_the_login_of_the_real_gradio(app_of, client_of):
     gradio = pytest.importorskip("gradio")
     with gradio.Blocks() as blocks:
         gradio.Markdown("here")
     outer = gradio.mount_gradio_app(
         FastAPI(), blocks, path="/", auth=("ann", "pw"), ssr_mode=False)
-    check = login_of(outer)
-    assert check is not None
-    assert status(client_of(app_of(access=Access(check)))) == 401
+    routes = app_of(access=Access(login_of(outer))).routes
+    outer.router.routes[:] = [
+        *(one for one in routes if getattr(one, "path", "").startswith("/loradex/")),
+        *outer.router.routes]
+    client = client_of(outer)
+    answers = told(client, outer.routes)
+    assert {name: code for name, code in answers.items() if code != 401} == {}
+    assert client.post("/login", data={"username": "ann", "password": "no"}).status_code == 400
+    assert client.post("/login", data={"username": "ann", "password": "pw"}).status_code == 200
+    cookies = "; ".join(f"{name}={value}" for name, value in client.cookies.items())
+    answers = told(client, outer.routes, cookie=cookies)
+    assert [name for name, code in answers.items() if code == 401] == []
+    assert answers["GET /loradex/v1/status"] == 200

@@ -10,6 +10,7 @@ import pytest
 for needed in ("torch", "fastapi", "httpx"):
     pytest.importorskip(needed)
 
+from tests.server.kit import PROGRAM, requests_of  # noqa: E402
 from tests.webui.fakehost import FakeWebUI, write_lora  # noqa: E402
 from tests.webui.installed import session, webui_with_loradex  # noqa: E402
 
@@ -19,12 +20,29 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCAL = {"host": "127.0.0.1"}
 
 
-def password_protected(base: Path, pairs: str) -> FakeWebUI:
-    """As with `--api-auth`, whose value is read when the app starts."""
+def password_protected(base: Path, pairs: str, option: str = "api_auth") -> FakeWebUI:
+    """As with `--api-auth` or `--gradio-auth`, whose value is read when the app starts."""
     give = ("auth", {"scripts/auth.py": (
         "from modules import shared\n"
-        f"shared.cmd_opts.api_auth = {pairs!r}\n")})
+        f"shared.cmd_opts.{option} = {pairs!r}\n")})
     return webui_with_loradex(base, give)
+
+
+@pytest.mark.parametrize("option", ["api_auth", "gradio_auth"])
+def test_no_route_at_all_answers_without_the_login(tmp_path: Path, option: str) -> None:
+    """Whichever routes there are on the WebUI's app, also after a reload of its UI."""
+    with password_protected(tmp_path, "me:secret", option) as webui:
+        for _ in range(2):
+            client = webui.api()
+            for method, path in requests_of(webui.app.routes):
+                answer = client.request(method, path, headers={**LOCAL, **PROGRAM})
+                assert answer.status_code == 401, f"{method} {path}"
+            cookie = {**LOCAL, "cookie": "access-token=me"}
+            given = cookie if option == "gradio_auth" else LOCAL
+            auth = ("me", "secret") if option == "api_auth" else None
+            status = client.get("/loradex/v1/status", headers=given, auth=auth)
+            assert status.status_code == 200
+            webui.reload()
 
 
 def test_with_api_auth_nobody_reads_without_the_password(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from loradex.server.asked import asked_of
 from loradex.server.backend import Backend, RawRoute
 from loradex.server.bodies import json_body
 from loradex.server.guard import Guard
+from loradex.server.openapi import route_words
 from loradex.server.routing import API, json_response, protected_router
 from loradex.server.service import Service
 from loradex.server.web import WebFiles, web_routes
@@ -30,16 +31,22 @@ def make_router(
     service: Service, guard: Guard | None = None, access: Access | None = None
 ) -> "APIRouter":
     """The page and the API of a host; `attach` puts them into a running app."""
+    from fastapi import Response
+
     router = protected_router(guard or Guard(), access or Access())
     backend = Backend(service)
-    endpoints: list[tuple[str, str, Callable[..., Any]]] = [
-        *((one.method, one.path, _raw_endpoint(backend, one)) for one in web_routes(WebFiles())),
-        *((one.method, API + one.path, _raw_endpoint(backend, one)) for one in RAW_ROUTES),
-        *((one.method, API + one.path, _endpoint(backend, one)) for one in ROUTES),
-    ]
-    for method, path, endpoint in endpoints:
+    for page in web_routes(WebFiles()):
         router.add_api_route(
-            path, endpoint, methods=[method], response_model=None, include_in_schema=False)
+            page.path, _raw_endpoint(backend, page), methods=[page.method], response_model=None,
+            include_in_schema=False)
+    endpoints: list[tuple[Route | RawRoute, Callable[..., Any]]] = [
+        *((one, _raw_endpoint(backend, one)) for one in RAW_ROUTES),
+        *((one, _endpoint(backend, one)) for one in ROUTES),
+    ]
+    for route, endpoint in endpoints:
+        router.add_api_route(
+            API + route.path, endpoint, methods=[route.method], response_model=None,
+            response_class=Response, **route_words(route))
     return router
 
 

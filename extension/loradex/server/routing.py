@@ -64,6 +64,7 @@ def attach(app: "FastAPI", router: "APIRouter") -> None:
         if not getattr(route, "path", "").startswith(f"{router.prefix}/")
     ]
     app.router.routes[:] = [*router.routes, *others]
+    app.openapi_schema = None  # it is made once, and may have been before these routes were there
 
 
 def json_response(

@@ -41,9 +41,11 @@ def start_ui() -> Any:
 def _app() -> Any:
     from fastapi import FastAPI
 
-    from modules import api
+    from modules import api, login
 
     app = FastAPI()
+    if shared.cmd_opts.gradio_auth:
+        login.ask(app, shared.cmd_opts.gradio_auth)
     with errors.reported("adding the API"):
         api.add_routes(app)
     return app
