@@ -194,8 +194,11 @@ class RunningWebUI:
         return self._answer(urllib.request.Request(
             self.address + route, told, {"Content-Type": "application/json"}))
 
-    def status(self, route: str, headers: Mapping[str, str] | None = None) -> int:
-        request = urllib.request.Request(self.address + route, headers=dict(headers or {}))
+    def status(
+        self, route: str, headers: Mapping[str, str] | None = None, method: str = "GET"
+    ) -> int:
+        request = urllib.request.Request(
+            self.address + route, headers=dict(headers or {}), method=method)
         try:
             with urllib.request.urlopen(request, timeout=_ANSWER_S) as answer:
                 return int(answer.status)

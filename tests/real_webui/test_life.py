@@ -100,8 +100,13 @@ def test_memory_is_not_held_twice(host: RunningWebUI, shelf: Shelf) -> None:
         before = host.rss_bytes()
         for name in names * 2:
             host.draw(f"a cat <lora:{name}:1>", steps=1)
+            held = host.get("/loradex/v1/engine")["memory"]
+            assert (held["used"], held["budget_bytes"]) == (1, 2**20)
+            assert held["network_bytes"] <= max(held["budget_bytes"], held["used_bytes"])
         host.draw("a cat")
-        assert host.rss_bytes() - before < 150 * 2**20
+        grown = host.rss_bytes() - before
+        print(f"grown by {grown / 2**20:.1f} MB over {2 * len(names)} LoRAs")
+        assert grown < 150 * 2**20
 
 
 def test_a_paste_finds_the_file_by_its_hash(host: RunningWebUI, shelf: Shelf) -> None:

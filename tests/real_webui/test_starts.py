@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +25,7 @@ from tests.real_webui.host import (
 )
 from tests.real_webui.models import SD1, SDXL, Models, start
 from tests.real_webui.networks import network_tensors, write_network
+from tests.server.kit import PROGRAM, requests_of
 
 pytestmark = [pytest.mark.torch, pytest.mark.timeout(600)]
 
@@ -120,8 +122,38 @@ def test_the_routes_ask_for_the_login_of_the_api(
 ) -> None:
     login = {"Authorization": "Basic " + base64.b64encode(b"somebody:secret").decode()}
     with started(installation, models, data, "--api-auth", "somebody:secret") as host:
-        assert host.status("/loradex/v1/applied") == 401
+        assert open_to_all(host) == []
         assert host.status("/loradex/v1/applied", login) == 200
+
+
+def test_the_routes_ask_for_the_login_of_the_page(
+    installation: Installation, models: Models, data: DataFolder
+) -> None:
+    with started(installation, models, data, "--gradio-auth", "somebody:secret") as host:
+        assert open_to_all(host) == []
+
+
+def open_to_all(host: RunningWebUI) -> list[str]:
+    """The routes of Loradex, whichever there are, that answer anybody."""
+    pytest.importorskip("fastapi")
+    from loradex.server.api import make_router
+
+    nobody: Any = None
+    return [
+        f"{method} {path}" for method, path in requests_of(make_router(nobody).routes)
+        if host.status(path, PROGRAM, method) != 401
+    ]
+
+
+def test_the_routes_are_in_the_webui_s_own_description(
+    installation: Installation, models: Models, data: DataFolder
+) -> None:
+    with started(installation, models, data) as host:
+        assert host.status("/docs") == 200
+        shown = host.get("/openapi.json")["paths"]
+        assert shown["/loradex/v1/networks"]["get"]["parameters"][0]["name"] == "q"
+        host.reload()
+        assert "/loradex/v1/engine/release" in host.get("/openapi.json")["paths"]
 
 
 def test_the_routes_answer_only_this_machine(
