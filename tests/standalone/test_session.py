@@ -261,9 +261,9 @@ def test_the_preview_of_a_large_vae_shows_the_colours_of_the_picture(ldm_folder:
 
 
 def test_what_a_prompt_asks_for_in_vain_is_told(session: Session, request_of: Any) -> None:
-    result = session.generate(request_of("a cat<hypernet:x:1><lora:style:1:lbw=OUTD>"))
+    result = session.generate(request_of("a cat<hypernet:x:1><lora:style:1:mask=OUTD>"))
     assert any("<hypernet:x:1>" in message for message in result.messages)
-    assert any("lbw=OUTD has no effect" in message for message in result.messages)
+    assert any("mask=OUTD has no effect" in message for message in result.messages)
     assert not session.generate(request_of("a cat<lora:style:1>")).messages
 
 

@@ -137,7 +137,7 @@ def test_a_second_clone_registers_nothing_and_says_so(
         entries = [
             entry for entries in webui.module("script_callbacks").callback_map.values()
             for entry in entries if entry.callback.__module__.startswith("loradex")]
-        assert len(entries) == len({entry.name for entry in entries}) == 6
+        assert len(entries) == len({entry.name for entry in entries}) == 7
         assert len(routes(webui)) == len(set(routes(webui)))
         assert ours(others).count("loradex-open") <= 1
 
