@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -11,6 +12,7 @@ import loradex
 from loradex.errors import InputError
 
 from standalone.commands import COMMANDS
+from standalone.comparison import read_variants
 from standalone.records import DEMO, GenerationRequest, Settings
 from standalone.samplers import AUTOMATIC
 
@@ -21,6 +23,7 @@ DEFAULT_PORT = 7861
 _ALL = {
     "(none)": "start the app in the browser",
     "generate": "make pictures from a prompt and write them as PNG",
+    "compare": "make one picture for each of several LoRAs, as one batch",
     **COMMANDS,
 }
 _COMMANDS = (
@@ -28,6 +31,7 @@ _COMMANDS = (
     + f"\n'{PROGRAM} COMMAND --help' describes a command.\n"
 )
 _APP_USAGE = f"{PROGRAM} [options]\n       {PROGRAM} COMMAND ... [options]"
+_COMPARE_USAGE = f"{PROGRAM} compare PROMPT --lora NAME[:STRENGTH] ... [options]"
 _GENERATE_USAGE = f"{PROGRAM} generate PROMPT [options]"
 EXIT_CODES = """\
 exit codes:
@@ -78,7 +82,31 @@ def generate_parser() -> Parser:
     return parser
 
 
-def _add_picture(parser: Parser) -> None:
+def compare_parser() -> Parser:
+    parser = Parser(
+        f"{PROGRAM} compare", usage=_COMPARE_USAGE, formatter_class=Formatter,
+        allow_abbrev=False, epilog=EXIT_CODES,
+        description="Make one picture for each LoRA, with the same prompt and seed and as one "
+                    "batch, and a sheet of all.",
+    )
+    parser.add_argument("prompt", metavar="PROMPT",
+                        help="what to draw; its own <lora:...> tags are in every picture")
+    parser.add_argument("--lora", action="append", default=[], metavar="NAME[:STRENGTH]",
+                        help="a LoRA of one picture, or all its tags "
+                             "('<lora:a:1> <lora:b:0.5>'); given once for each picture")
+    parser.add_argument("--no-baseline", action="store_true",
+                        help="leave out the picture without any of them")
+    parser.add_argument("--at-once", type=int, default=0, metavar="N",
+                        help="pictures that go through the model together, fewer where memory "
+                             "is short (default: all)")
+    _add_picture(parser, count=False)
+    _add_common(parser)
+    _add_behaviour(parser, "write the sheet to exactly this file, and the pictures beside it as "
+                           "FILE-1.png ...; files of these names are replaced")
+    return parser
+
+
+def _add_picture(parser: Parser, *, count: bool = True) -> None:
     """The options that decide how the picture looks."""
     add = parser.add_argument
     add("--negative-prompt", default="", metavar="TEXT", help="what not to draw")
@@ -92,8 +120,9 @@ def _add_picture(parser: Parser) -> None:
     add("--width", type=int, metavar="PIXELS", help="a multiple of 8 (default: the checkpoint's)")
     add("--height", type=int, metavar="PIXELS", help="a multiple of 8 (default: the checkpoint's)")
     add("--seed", type=int, default=-1, metavar="N", help="-1 for a random one (default)")
-    add("--batch-count", type=int, default=1, metavar="N",
-        help="pictures to make, with the seeds N, N+1 ... (default: 1)")
+    if count:
+        add("--batch-count", type=int, default=1, metavar="N",
+            help="pictures to make, with the seeds N, N+1 ... (default: 1)")
     add("--clip-skip", type=int, default=1, metavar="N",
         help="use the N-th last layer of the text encoder (default: 1, the last)")
 
@@ -121,11 +150,13 @@ def _add_common(parser: Parser) -> None:
              "checkpoint stored in bf16)")
 
 
-def _add_behaviour(parser: Parser) -> None:
+_OUT = "write exactly this file, replacing it; several pictures become FILE-1.png ..."
+
+
+def _add_behaviour(parser: Parser, out: str = _OUT) -> None:
     """The options that decide what is told, and how."""
     add = parser.add_argument
-    add("--out", type=Path, metavar="FILE.png",
-        help="write exactly this file, replacing it; several pictures become FILE-1.png ...")
+    add("--out", type=Path, metavar="FILE.png", help=out)
     add("--strict", action="store_true", help="stop if a LoRA cannot be applied, do not skip it")
     add("--json", action="store_true", help="print one JSON object, and nothing else, on stdout")
     add("--quiet", action="store_true", help="no progress bar; print only the written paths")
@@ -141,9 +172,19 @@ def request_of(arguments: argparse.Namespace) -> GenerationRequest:
     return GenerationRequest(
         arguments.prompt, arguments.negative_prompt, arguments.checkpoint, arguments.sampler,
         arguments.schedule, arguments.steps, arguments.cfg_scale, arguments.width,
-        arguments.height, arguments.seed, arguments.batch_count, arguments.clip_skip,
-        arguments.strict,
+        arguments.height, arguments.seed, getattr(arguments, "batch_count", 1),
+        arguments.clip_skip, arguments.strict,
     )
+
+
+def comparison_of(arguments: argparse.Namespace) -> GenerationRequest:
+    """The request of `compare`.
+
+    Raises:
+        LoradexError: there is nothing to compare, or a LoRA cannot be read.
+    """
+    variants = read_variants(arguments.lora, baseline=not arguments.no_baseline)
+    return replace(request_of(arguments), compare=variants, at_once=arguments.at_once)
 
 
 def parse(argv: Sequence[str]) -> tuple[str, argparse.Namespace]:
@@ -153,4 +194,6 @@ def parse(argv: Sequence[str]) -> tuple[str, argparse.Namespace]:
     """
     if argv[:1] == ["generate"]:
         return "generate", generate_parser().parse_args(argv[1:])
+    if argv[:1] == ["compare"]:
+        return "compare", compare_parser().parse_args(argv[1:])
     return "", app_parser().parse_args(argv)

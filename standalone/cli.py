@@ -16,9 +16,9 @@ from typing import Any
 
 from loradex.errors import CancelledError, InputError, LoradexError
 
-from standalone.arguments import parse, request_of, settings_of
+from standalone.arguments import comparison_of, parse, request_of, settings_of
 from standalone.commands import COMMANDS, command
-from standalone.records import GenerationResult, Progress
+from standalone.records import GenerationRequest, GenerationResult, Progress
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         if words[:1] and words[0] in COMMANDS:
             return _run_command(words[0], words[1:])
         name, arguments = parse(words)
-        return _generate(arguments) if name == "generate" else _start_app(arguments)
+        if not name:
+            return _start_app(arguments)
+        request = request_of(arguments) if name == "generate" else comparison_of(arguments)
+        return _generate(arguments, request)
     except SystemExit as stop:  # --help and --version
         return int(stop.code or 0)
     except (CancelledError, KeyboardInterrupt):
@@ -95,15 +98,14 @@ def _start_app(arguments: argparse.Namespace) -> int:
     return OK
 
 
-def _generate(arguments: argparse.Namespace) -> int:
+def _generate(arguments: argparse.Namespace, request: GenerationRequest) -> int:
     from standalone.session import Session
 
     session = Session(settings_of(arguments))
     silent = arguments.quiet
     try:
         with _Bar(silent) as bar:
-            result = session.generate(
-                request_of(arguments), bar.update, threading.Event(), arguments.out)
+            result = session.generate(request, bar.update, threading.Event(), arguments.out)
     finally:
         session.close()
     if arguments.json:
@@ -124,6 +126,8 @@ def _print_result(result: GenerationResult, silent: bool) -> None:
             print(f"note: {message}", file=sys.stderr)
     for image in result.images:
         print(image.path)
+    if result.sheet is not None:
+        print(result.sheet)
 
 
 def as_json_object(result: GenerationResult) -> dict[str, Any]:
@@ -133,8 +137,9 @@ def as_json_object(result: GenerationResult) -> dict[str, Any]:
         for image in result.images
     ]
     report = result.report.as_dict()
+    sheet = {} if result.sheet is None else {"sheet": str(result.sheet.resolve())}
     return {
-        "images": images, "applied": report["applied"], "notes": report["notes"],
+        "images": images, **sheet, "applied": report["applied"], "notes": report["notes"],
         "messages": list(result.messages), "seconds": round(result.seconds, 3),
     }
 

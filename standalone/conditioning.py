@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Conditioning:
-    """states: [1, 77 * chunks, width]  pooled: [1, width] for SDXL, else None."""
+    """states: [images, 77 * chunks, width]  pooled: [images, width] for SDXL, else None."""
 
     states: torch.Tensor
     pooled: torch.Tensor | None = None
+
+
+def stacked(conditionings: Sequence[Conditioning]) -> Conditioning:
+    """One for a batch, of conditionings of equal length."""
+    import torch
+
+    pooled = [one.pooled for one in conditionings if one.pooled is not None]
+    return Conditioning(
+        torch.cat([one.states for one in conditionings]), torch.cat(pooled) if pooled else None)
 
 
 def encode_prompt(model: LoadedModel, text: str, clip_skip: int = 1) -> Conditioning:

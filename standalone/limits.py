@@ -30,6 +30,7 @@ def check_request(request: GenerationRequest) -> None:
     _check_whole("steps", request.steps, STEPS)
     _check_whole("batch count", request.batch_count, BATCH)
     _check_whole("clip skip", request.clip_skip, CLIP_SKIP)
+    _check_whole("at once", request.at_once, range(101))
     if not (math.isfinite(request.cfg_scale) and 0 <= request.cfg_scale <= MAX_CFG):
         raise InputError(
             "CFG scale", f"{request.cfg_scale:g}", f"a number from 0 to {MAX_CFG:g}",

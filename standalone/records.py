@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from standalone.comparison import Variant
+
 if TYPE_CHECKING:
     from loradex.networks.report import RunReport
     from PIL.Image import Image
@@ -56,6 +58,20 @@ class GenerationRequest:
     batch_count: int = 1
     clip_skip: int = 1
     strict: bool = False
+    compare: tuple[Variant, ...] = ()
+    """With several, one picture for each, all with the same seed and as one batch."""
+    at_once: int = 0
+    """How many of these pictures go through the model together; 0 is all."""
+
+    @property
+    def images(self) -> int:
+        """How many pictures it makes."""
+        return len(self.compare) or self.batch_count
+
+    @property
+    def rounds(self) -> int:
+        """How many times it goes through all steps."""
+        return -(-self.images // (self.at_once or self.images)) if self.compare else self.images
 
 
 @dataclass(frozen=True)
@@ -92,6 +108,8 @@ class GenerationResult:
     report: RunReport
     seconds: float
     messages: tuple[str, ...] = ()
+    sheet: Path | None = None
+    """All pictures of a comparison on one."""
 
 
 ProgressCallback = Callable[[Progress], None]

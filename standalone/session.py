@@ -55,8 +55,11 @@ class _Job:
     out: Path | None
 
     def place(self, index: int) -> Path | None:
-        """The file for image `index`, from 0; None means the next free number in `folder`."""
-        if self.out is None or self.request.batch_count == 1:
+        """The file for image `index`, from 0; None means the next free number in `folder`.
+
+        With several pictures `out` itself is the sheet of a comparison.
+        """
+        if self.out is None or self.request.images == 1:
             return self.out
         return self.out.with_name(f"{self.out.stem}-{index + 1}{self.out.suffix}")
 
@@ -192,10 +195,10 @@ class Session:
                 raise
             self._drop()
             raise _out_of_memory(job.request) from error
-        images, report, messages = result
+        images, report, messages, sheet = result
         self._last = {**report.as_dict(), "stopped": "", "time": round(time.time(), 3)}
         messages = (*messages, *_unheeded(job))
-        return GenerationResult(images, report, time.perf_counter() - started, messages)
+        return GenerationResult(images, report, time.perf_counter() - started, messages, sheet)
 
     def _load(self, checkpoint: str, say: _Reporter) -> LoadedEngine:
         from standalone.engine import load_engine
@@ -219,7 +222,7 @@ class _Reporter:
 
     def __init__(self, callback: ProgressCallback | None, request: GenerationRequest) -> None:
         self._callback = callback
-        self._images = request.batch_count
+        self._images = request.rounds
         self._steps = request.steps
 
     def message(self, text: str) -> None:

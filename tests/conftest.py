@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Toys are so small that handing their work to threads costs more than the work, and ten times as
+# much where the cores are busy. Read by torch when it is imported, here and in programs started.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 settings.register_profile(

@@ -18,6 +18,7 @@ from loradex.prompts.presets import BUILT_IN, Presets
 from loradex.prompts.tags import LoraTag
 
 if TYPE_CHECKING:  # torch is imported when the first network is loaded
+    from loradex.networks.each_run import EachRun
     from loradex.networks.model import BoundModel
     from loradex.networks.network import File, Network
     from loradex.networks.patcher import Patcher
@@ -46,7 +47,7 @@ class LoraManager:
         self._memory = self._cache.memory()
         self._patcher: Patcher | None = None
         self._presets = presets
-        self._moving: Run | None = None
+        self._moving: Run | EachRun | None = None
 
     def files(self) -> tuple[NetworkFile, ...]:
         """Every network file that a tag can name."""
@@ -96,6 +97,27 @@ class LoraManager:
                 raise
             self._moving = run if run.moves else None
             return report
+
+    def use_each(
+        self, images: Sequence[Sequence[LoraTag]], *, strict: bool = False
+    ) -> EachRun:
+        """Begins a run of one batch in which every image has the networks of its own tags.
+
+        Tags are skipped or raise as in `use`. Whoever asked ends the run with `restore`.
+        """
+        from loradex.networks.each_run import EachRun
+
+        with self._lock, self._cache.stack():
+            patcher, self._moving = self._bound(), None
+            try:
+                run = EachRun(
+                    patcher, [[self._find(tag, strict) for tag in tags] for tags in images], strict)
+                run.begin()
+            except BaseException:
+                patcher.restore()
+                raise
+            self._moving = run if run.moves else None
+            return run
 
     @property
     def moves(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import cast
 
 import pytest
@@ -37,15 +37,6 @@ pytestmark = pytest.mark.torch
 
 LENGTHS = [("sd1", 26), ("sd1", 17), ("sdxl", 12), ("sdxl", 20), ("sdxl", 26), ("flux", 61),
            ("sd3", 25)]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """The layers are so small that handing their work to threads costs more than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def run(

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from loradex.compat.families import FAMILIES
 
-from standalone.arguments import app_parser, generate_parser
+from standalone.arguments import app_parser, compare_parser, generate_parser
 from standalone.cli import main
 from standalone.commands import COMMANDS, command
 from standalone.commands.organise_command import action_parsers
@@ -19,8 +19,8 @@ from standalone.demo import DEMO_LORAS
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
 PARSERS: list[argparse.ArgumentParser] = [
-    app_parser(), generate_parser(), *(command(name).parser() for name in COMMANDS),
-    *action_parsers().values(),
+    app_parser(), generate_parser(), compare_parser(),
+    *(command(name).parser() for name in COMMANDS), *action_parsers().values(),
 ]
 GOLDEN = str(DEMO_LORAS / "golden.safetensors")
 
@@ -40,7 +40,7 @@ def test_every_option_has_a_help_text(parser: argparse.ArgumentParser) -> None:
 def test_every_command_and_action_has_a_section() -> None:
     sections = re.findall(r"^##+ `(.+)`$", TEXT, re.MULTILINE)
     actions = [f"organise {name}" for name in action_parsers()]
-    assert sections == ["generate", *COMMANDS, *actions]
+    assert sections == ["generate", "compare", *COMMANDS, *actions]
 
 
 def fields(name: str) -> set[str]:

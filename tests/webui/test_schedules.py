@@ -24,15 +24,6 @@ EXTENSION = ("other-name", {"scripts/lora_block_weight.py": "",
                             "scripts/lbwpresets.txt": PRESETS})
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """The layers are so small that handing their work to threads costs more than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture
 def webui(tmp_path: Path) -> Iterator[FakeWebUI]:
     made = webui_with_loradex(

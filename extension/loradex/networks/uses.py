@@ -82,7 +82,7 @@ class Run:
             for row in report.applied
         }
         return replace(
-            report, applied=tuple(_in_order(self.uses, rows)),
+            report, applied=tuple(in_order(self.uses, rows)),
             seconds=report.seconds + sum(use.seconds for use in self.uses),
         )
 
@@ -95,17 +95,20 @@ class Run:
             self._on = strengths
 
     def _stack(self, moment: Moment, hires: bool) -> list[StackEntry]:
-        found = [use.entry(use.network, moment, hires)
-                 for use in self.uses if use.network is not None]
+        found = stack_of(self.uses, moment, hires)
         if hires == self.hires:
             return found
-        read = [use.entry(use.network, moment, self.hires)
-                for use in self.uses if use.network is not None]
+        read = stack_of(self.uses, moment, self.hires)
         return [replace(one, te_strength=other.te_strength)
                 for one, other in zip(found, read, strict=True)]
 
 
-def _in_order(
+def stack_of(uses: Sequence[Use], moment: Moment, hires: bool = False) -> list[StackEntry]:
+    """The entries in one step of the uses that have a network."""
+    return [use.entry(use.network, moment, hires) for use in uses if use.network is not None]
+
+
+def in_order(
     uses: Sequence[Use], rows: Mapping[tuple[str, int | None], Applied]
 ) -> list[Applied]:
     """One row per tag in the prompt's order, by the name that the tag gives.
