@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # torch is imported when the first network is loaded
     from loradex.networks.uses import Run, Use
 
 CACHE_BYTES = 2 << 30
-_PATIENCE_S = 0.05
+_PATIENCE_S = 0.25
 """How long a question about the memory waits for networks that are being put on."""
 
 
