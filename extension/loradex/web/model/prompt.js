@@ -76,8 +76,7 @@ export function withStrength(prompt, tag, strength) {
   } else {
     values.unshift(written);
   }
-  const text = `<${tag.kind}:${[tag.name, ...values].join(":")}>`;
-  return prompt.slice(0, tag.start) + text + prompt.slice(tag.start + tag.text.length);
+  return withText(prompt, tag, `<${tag.kind}:${[tag.name, ...values].join(":")}>`);
 }
 
 /**
@@ -86,8 +85,7 @@ export function withStrength(prompt, tag, strength) {
  * @param {string} name
  */
 export function withName(prompt, tag, name) {
-  const text = `<${tag.kind}:${[name, ...tag.values].join(":")}>`;
-  return prompt.slice(0, tag.start) + text + prompt.slice(tag.start + tag.text.length);
+  return withText(prompt, tag, `<${tag.kind}:${[name, ...tag.values].join(":")}>`);
 }
 
 /**
@@ -132,10 +130,54 @@ export function hasWords(prompt, words) {
 }
 
 /**
- * Whether all values of a tag can be read.
+ * The values without a name: up to three numbers or curves, then block weights (`MIDD`, a list).
+ * @param {Tag} tag
+ */
+export function plainValues(tag) {
+  const plain = tag.values.filter((value) => !value.includes("="));
+  const first = plain.findIndex((value, place) => place > 0 && isWord(value));
+  return first < 0 ? { strengths: plain, words: [] }
+    : { strengths: plain.slice(0, first), words: plain.slice(first) };
+}
+
+/**
+ * The name of a preset, or a list of at least three weights; two are a decimal comma.
+ * @param {string} text
+ */
+function isWord(text) {
+  if (text === "" || text.includes("@") || !Number.isNaN(Number(text))) {
+    return false;
+  }
+  return text.includes(",") ? text.split(",").length >= 3
+    : /^\p{L}/u.test(text) && !/^(nan|inf|infinity)$/i.test(text);
+}
+
+/**
+ * Whether the strength is one number for the whole run, so that a slider can hold it.
  * @param {Tag} tag
  */
 export function isReadable(tag) {
-  const plain = tag.values.filter((value) => !value.includes("="));
-  return plain.length <= NUMBERS.length && !Number.isNaN(tag.strength);
+  return plainValues(tag).strengths.length <= NUMBERS.length && !Number.isNaN(tag.strength);
+}
+
+/**
+ * What a tag says of its strength: a number, or the curve that it has.
+ * @param {Tag} tag
+ */
+export function toldStrength(tag) {
+  if (!Number.isNaN(tag.strength)) {
+    return strengthText(tag.strength);
+  }
+  const named = tag.values.find((value) => /^te\s*=/.test(value))?.split("=")[1];
+  return (named ?? plainValues(tag).strengths[0] ?? "").trim();
+}
+
+/**
+ * The prompt with other text in the place of a tag.
+ * @param {string} prompt
+ * @param {Tag} tag
+ * @param {string} text
+ */
+export function withText(prompt, tag, text) {
+  return prompt.slice(0, tag.start) + text + prompt.slice(tag.start + tag.text.length);
 }

@@ -1,7 +1,7 @@
 // The two strengths of a tag, and the trigger words of the prompt as switches.
 
 /** @import {Tag} from "./prompt.js" */
-import { hasWords, removed, strengthText, tagText } from "./prompt.js";
+import { hasWords, plainValues, removed, strengthText, tagText, withText } from "./prompt.js";
 
 /** @type {Tag} what takes out words alone */
 const NO_TAG = { text: "", start: 0, kind: "", name: "", values: [], strength: 0 };
@@ -24,12 +24,13 @@ export function tagOf(name, te, unet) {
  */
 export function strengthsOf(tag) {
   const named = tag.values.find((value) => /^unet\s*=/i.test(value))?.split("=")[1];
-  const given = named ?? tag.values.filter((value) => !value.includes("="))[1];
+  const given = named ?? plainValues(tag).strengths[1];
   return { te: tag.strength, unet: given === undefined ? tag.strength : Number(given) };
 }
 
 /**
- * The prompt with other strengths in one of its tags; what else the tag has (`lbw=`) stays.
+ * The prompt with other strengths in one of its tags; what else the tag has (block weights, `hr=`,
+ * `stop=`) stays, by name.
  * @param {string} prompt
  * @param {Tag} tag
  * @param {number} te
@@ -37,11 +38,33 @@ export function strengthsOf(tag) {
  */
 export function withStrengths(prompt, tag, te, unet) {
   const named = tag.values.filter((value) => value.includes("=") && !OURS.test(value));
-  const dyn = tag.values.filter((value) => !value.includes("="))[2];
-  const kept = [...named, ...(dyn === undefined ? [] : [`dyn=${dyn}`])];
+  const { strengths, words } = plainValues(tag);
+  const dyn = strengths[2];
+  const kept = [...named, ...(dyn === undefined ? [] : [`dyn=${dyn}`]), ...words.map(asNamed)];
   const text = tagOf(tag.name, te, unet).replace(/^<lora/, `<${tag.kind}`);
-  const whole = kept.length ? `${text.slice(0, -1)}:${kept.join(":")}>` : text;
-  return prompt.slice(0, tag.start) + whole + prompt.slice(tag.start + tag.text.length);
+  return withText(prompt, tag, kept.length ? `${text.slice(0, -1)}:${kept.join(":")}>` : text);
+}
+
+/**
+ * Block weights, then the number that `X` in them stands for, or the elements.
+ * @param {string} word
+ * @param {number} place
+ */
+function asNamed(word, place) {
+  if (place === 0) {
+    return `lbw=${word}`;
+  }
+  return Number.isNaN(Number(word)) ? `lbwe=${word}` : `x=${word}`;
+}
+
+/**
+ * The prompt with a tag that does nothing in either pass, and keeps what else it says.
+ * @param {string} prompt
+ * @param {Tag} tag
+ */
+export function silenced(prompt, tag) {
+  const values = tag.values.map((value) => value.replace(/^(hr|hrte|hrunet)(\s*=).*$/i, "$1$20"));
+  return withStrengths(prompt, { ...tag, values }, 0, 0);
 }
 
 /**

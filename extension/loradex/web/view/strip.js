@@ -3,7 +3,8 @@
 /** @import {Tag} from "../model/prompt.js" */
 /** @import {Context, Row} from "../model/types.js" */
 import { fitRank } from "../model/order.js";
-import { hasWords, isReadable, readTags, removed, strengthText, withName, withStrength } from "../model/prompt.js";
+import { hasWords, isReadable, readTags, removed, toldStrength, withName, withStrength, withText } from "../model/prompt.js";
+import { silenced, strengthsOf } from "../model/strengths.js";
 import { make } from "./dom.js";
 import { icon } from "./icons.js";
 
@@ -18,7 +19,7 @@ export class Strip {
     this.open = open;
     this.prompts = prompts;
     this.names = () => library.nameIndex();
-    /** @type {Map<string, number>} strengths of what is switched off */
+    /** @type {Map<string, string>} the whole tags of what is switched off */
     this.before = new Map();
     this.element = make("div", { class: "strip", role: "group", "aria-label": t("strip.label") });
   }
@@ -40,8 +41,9 @@ export class Strip {
    */
   item(prompt, tag, place) {
     const { name } = tag;
-    const on = tag.strength !== 0;
-    const value = make("output", { text: strengthText(tag.strength) });
+    const { te, unet } = strengthsOf(tag);
+    const on = te !== 0 || unet !== 0;
+    const value = make("output", { text: toldStrength(tag) });
     const slider = make("input", {
       type: "range", min: Math.min(-2, tag.strength), max: Math.max(2, tag.strength), step: "0.05",
       value: tag.strength, "aria-label": this.t("strip.strength", { name }),
@@ -53,8 +55,7 @@ export class Strip {
     const off = make("button", {
       type: "button", class: "chip filter", "aria-pressed": String(on), text: name, dir: "auto",
       title: this.t("strip.off", { name }), onclick: () => {
-        this.set(place, on ? 0 : this.before.get(name) ?? 1);
-        this.before.set(name, tag.strength);
+        this.toggle(place, on);
         this.draw();
       },
     });
@@ -98,6 +99,27 @@ export class Strip {
         this.prompts.write(withName(prompt, tag, row.shortName));
       }
     }));
+  }
+
+  /**
+   * @param {number} place
+   * @param {boolean} on whether it is on now
+   */
+  toggle(place, on) {
+    const prompt = this.prompts.text;
+    const tag = readTags(prompt)[place];
+    if (!tag) {
+      return;
+    }
+    const before = this.before.get(tag.name);
+    if (on) {
+      this.before.set(tag.name, tag.text);
+      this.prompts.write(silenced(prompt, tag));
+    } else if (before) {
+      this.prompts.write(withText(prompt, tag, before));
+    } else {
+      this.set(place, 1);
+    }
   }
 
   /**
