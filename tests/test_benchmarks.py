@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("diffusers")
 
-from benchmarks import engine, sd15  # noqa: E402
+from benchmarks import engine, modes, sd15  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -32,4 +32,17 @@ def test_the_engine_benchmark_prints_a_table_and_writes_json(
     printed = capsys.readouterr().out
     for name in ("switch", "remove", "no-op", "floor: one addmm per module"):
         assert name in found["median_seconds"]
+        assert name in printed
+
+
+def test_the_modes_benchmark_measures_every_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sd15, "CONFIG", {**sd15.CONFIG, **SMALL})
+    monkeypatch.setattr(sys, "argv", ["modes", "--repeat", "1"])
+    modes.main()
+    printed = capsys.readouterr().out
+    for name in ("bfloat16: switch / floor", "float32: 5 networks / one",
+                 "float32: schedule / 20 switches", "fp8: step with 5 networks / without",
+                 "batch: at once / without networks"):
         assert name in printed
