@@ -44,7 +44,7 @@ def _read(text: str) -> Variant:
     rest, tags = extract_tags(whole)
     if rest.strip() or not tags:
         raise InputError(
-            f"--lora {text}", f"'{rest.strip() or text}' is no LoRA",
+            f"compare {text}", f"'{rest.strip() or text}' is no LoRA",
             "NAME, NAME:STRENGTH or tags such as '<lora:a:1> <lora:b:0.5>'",
             "Words belong into the prompt, which all pictures share.",
         )

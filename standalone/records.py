@@ -110,6 +110,8 @@ class GenerationResult:
     messages: tuple[str, ...] = ()
     sheet: Path | None = None
     """All pictures of a comparison on one."""
+    labels: tuple[str, ...] = ()
+    """What each picture of a comparison has."""
 
 
 ProgressCallback = Callable[[Progress], None]

@@ -198,7 +198,8 @@ class Session:
         images, report, messages, sheet = result
         self._last = {**report.as_dict(), "stopped": "", "time": round(time.time(), 3)}
         messages = (*messages, *_unheeded(job))
-        return GenerationResult(images, report, time.perf_counter() - started, messages, sheet)
+        return GenerationResult(images, report, time.perf_counter() - started, messages, sheet,
+                                tuple(one.label for one in job.request.compare))
 
     def _load(self, checkpoint: str, say: _Reporter) -> LoadedEngine:
         from standalone.engine import load_engine

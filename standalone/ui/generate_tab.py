@@ -7,13 +7,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gradio as gr
-from loradex.errors import CancelledError, InputError, LoradexError, PromptError
+from loradex.errors import CancelledError, LoradexError
 
-from standalone.records import DEMO, GenerationRequest, GenerationResult
+from standalone.records import DEMO, GenerationResult
 from standalone.samplers import SAMPLERS
 from standalone.session import Session
 from standalone.ui import choices, panels
-from standalone.ui.prompt import change_tag, next_change
+from standalone.ui.form import (
+    change_prompt,
+    choose,
+    follow_sampler,
+    last_seed,
+    name_button,
+    request_of,
+)
 from standalone.ui.runs import Run, Runs
 
 log = logging.getLogger(__name__)
@@ -118,6 +125,12 @@ class GenerateTab:
                                    elem_id="reuse-seed", elem_classes="ldx-inner")
             self.batch = gr.Slider(1, 16, 1, step=1, label="Batch count", scale=3,
                                    elem_id="batch-count", min_width=150)
+        with gr.Accordion("Compare LoRAs", open=False):
+            self.compared = gr.Textbox(
+                label="One picture for each line, and one without", lines=3, elem_id="compare",
+                placeholder="ink:0.8\npaper:0.5",
+                info="NAME:STRENGTH, or tags; all with one seed and as one batch",
+            )
         with gr.Accordion("More", open=False):
             self.clip_skip = gr.Slider(1, 12, 1, step=1, label="CLIP skip", elem_id="clip-skip")
             self.strict = gr.Checkbox(
@@ -145,26 +158,26 @@ class GenerateTab:
 
     def _connect_form(self) -> None:
         tag = [self.prompt, self.network, self.strength]
-        self.insert.click(_change_prompt, tag, [self.prompt, self.insert], **QUIET)
+        self.insert.click(change_prompt, tag, [self.prompt, self.insert], **QUIET)
         for event in (self.prompt.blur, self.network.change, self.strength.change):
-            event(_name_button, tag, self.insert, **QUIET)
+            event(name_button, tag, self.insert, **QUIET)
         self.network.change(
             self._describe_network, [self.checkpoint, self.network], self.network, **QUIET
         )
         self.network.focus(self._list_networks, self.checkpoint, self.network, **QUIET)
-        self.sampler.change(_follow_sampler, [self.sampler, self.schedule], self.schedule, **QUIET)
+        self.sampler.change(follow_sampler, [self.sampler, self.schedule], self.schedule, **QUIET)
         self.checkpoint.change(
             self._follow_checkpoint, self.checkpoint,
             [self.width, self.height, self.network, self.insert], **QUIET,
         )
         self.random.click(lambda: -1, None, self.seed, **QUIET)
-        self.reuse.click(_last_seed, [self.result, self.chosen, self.seed], self.seed, **QUIET)
+        self.reuse.click(last_seed, [self.result, self.chosen, self.seed], self.seed, **QUIET)
 
     def _connect_run(self) -> None:
         # In the order of GenerationRequest's fields.
         form = [self.prompt, self.negative, self.checkpoint, self.sampler, self.schedule,
                 self.steps, self.cfg, self.width, self.height, self.seed, self.batch,
-                self.clip_skip, self.strict]
+                self.clip_skip, self.strict, self.compared]
         shown = [self.generate, self.cancel, self.stage, self.gallery, self.saved, self.report,
                  self.infotext, self.result, self.chosen]
         gr.on(
@@ -174,7 +187,7 @@ class GenerateTab:
         )
         self.cancel.click(self._cancel, None, self.cancel, **QUIET)
         self.gallery.select(
-            _choose, self.result, [self.chosen, self.saved, self.infotext], **QUIET
+            choose, self.result, [self.chosen, self.saved, self.infotext], **QUIET
         )
 
     def _list_networks(self, checkpoint: str) -> Any:
@@ -203,7 +216,7 @@ class GenerateTab:
         yield self._begun()
         try:
             wanted = request_of(values)
-        except InputError as error:
+        except LoradexError as error:
             yield {**self._ready(), self.stage: panels.fault(error)}
             return
         run = self._runs.start(_owner(request), wanted)
@@ -245,8 +258,7 @@ class GenerateTab:
         return {
             self.stage: gr.update(visible=False),
             self.gallery: gr.update(
-                value=[str(one.path.absolute()) for one in result.images], selected_index=0,
-                visible=True,
+                value=panels.pictures(result), selected_index=0, visible=True,
             ),
             self.saved: gr.update(value=panels.saved(first, result.seconds), visible=True),
             self.report: gr.update(value=panels.summary(result), visible=True),
@@ -256,65 +268,6 @@ class GenerateTab:
         }
 
 
-def request_of(values: tuple[Any, ...]) -> GenerationRequest:
-    """The form's values in the order of `GenerationRequest`.
-
-    Raises:
-        InputError: a number was deleted and nothing put in its place.
-    """
-    (prompt, negative, checkpoint, sampler, schedule, steps, cfg, width, height, seed, batch,
-     clip_skip, strict) = values
-    return GenerationRequest(
-        prompt or "", negative or "", (checkpoint or DEMO).strip(), sampler, schedule,
-        _whole("steps", steps), float(_number("CFG scale", cfg)), _whole("width", width),
-        _whole("height", height), -1 if seed is None else int(seed),
-        _whole("batch count", batch), _whole("CLIP skip", clip_skip), bool(strict),
-    )
-
-
-def _whole(name: str, value: float | None) -> int:
-    return int(_number(name, value))
-
-
-def _number(name: str, value: float | None) -> float:
-    if value is None:
-        raise InputError(name, "empty", "a number", "Fill it in.")
-    return value
-
-
 def _owner(request: gr.Request) -> str:
     """The browser tab that asks."""
     return str(request.session_hash)
-
-
-def _change_prompt(prompt: str, network: str | None, strength: float) -> tuple[Any, Any]:
-    if not network:
-        return gr.skip(), gr.skip()
-    try:
-        changed = change_tag(prompt, network, strength)
-    except PromptError as error:
-        gr.Warning(str(error))
-        return gr.skip(), gr.skip()
-    return changed, next_change(changed, network, strength)
-
-
-def _name_button(prompt: str, network: str | None, strength: float) -> str:
-    return next_change(prompt, network or "", strength)
-
-
-def _follow_sampler(sampler: str, schedule: str) -> Any:
-    allowed = choices.schedule_choices(sampler)
-    kept = schedule if schedule in allowed else allowed[0]
-    return gr.update(choices=allowed, value=kept)
-
-
-def _last_seed(result: GenerationResult | None, chosen: int, seed: int) -> int:
-    return result.images[chosen].seed if result is not None else seed
-
-
-def _choose(result: GenerationResult | None, event: gr.SelectData) -> tuple[Any, ...]:
-    """Another picture of the batch was clicked."""
-    if result is None:
-        return gr.skip(), gr.skip(), gr.skip()
-    image = result.images[event.index]
-    return event.index, panels.saved(image, result.seconds), image.infotext

@@ -64,6 +64,14 @@ def _data_url(image: Image) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def pictures(result: GenerationResult) -> list[tuple[str, str]]:
+    """Paths and captions: what each picture of a comparison has, and the sheet behind them."""
+    labels = result.labels or [""] * len(result.images)
+    shown = [(str(one.path.absolute()), label)
+             for one, label in zip(result.images, labels, strict=True)]
+    return [*shown, *([(str(result.sheet.absolute()), "all")] if result.sheet else [])]
+
+
 def fault(error: LoradexError) -> str:
     """One error: what it is about, what was found, what to do."""
     expected = f"<p>Expected: {escape(error.expected)}.</p>" if error.expected else ""

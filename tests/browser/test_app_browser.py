@@ -114,6 +114,25 @@ def test_a_picture_with_a_lora_has_its_report_and_infotext(page: Any, folder: Pa
         assert picture.size == (128, 128)
 
 
+def test_loras_are_compared_line_by_line_with_a_sheet_behind_them(page: Any, folder: Path) -> None:
+    before = len(list((folder / "outputs").glob("*.png")))
+    page.get_by_role("button", name="Compare LoRAs").click()
+    page.fill("#compare textarea", "golden\nnight:0.5")
+    generate(page, steps=2, seed=4)
+    infotext = wait_for_result(page)
+    assert infotext.startswith("a large red circle on a blue background\n")
+    page.wait_for_function(
+        "document.querySelectorAll('#pictures .thumbnails button, "
+        "#pictures .thumbnail-item').length >= 4")
+    report = page.inner_text("#report")
+    assert "golden" in report
+    assert "night" in report
+    assert len(list((folder / "outputs").glob("*.png"))) == before + 4
+    page.fill("#compare textarea", "a dog")
+    page.click("#generate")
+    assert "no network of that name" in wait_for_text(page, "#report", "a dog")
+
+
 def test_ctrl_enter_generates_what_was_typed(page: Any) -> None:
     fill(page, steps=1)
     page.focus("#prompt textarea")

@@ -71,8 +71,8 @@ def test_a_network_that_stops_and_one_that_starts(host: RunningWebUI, shelf: She
 
 def test_the_second_pass_has_its_own_strength(host: RunningWebUI, shelf: Shelf) -> None:
     name = shelf.usual(SD1, seed=9)
-    without = host.draw(f"a cat <lora:{name}:1>", hr_prompt="a cat", **HIRES)
-    assert host.draw(f"a cat <lora:{name}:1:hr=0>", **HIRES).same(without)
-    same = host.draw(f"a cat <lora:{name}:1>", **HIRES)
-    assert host.draw(f"a cat <lora:{name}:1:hr=1>", **HIRES).same(same)
+    without = host.draw(f"a cat <lora:{name}:3>", hr_prompt="a cat", **HIRES)
+    assert host.draw(f"a cat <lora:{name}:3:hr=0>", **HIRES).same(without)
+    same = host.draw(f"a cat <lora:{name}:3>", **HIRES)
+    assert host.draw(f"a cat <lora:{name}:3:hr=3>", **HIRES).same(same)
     assert not same.near(without)

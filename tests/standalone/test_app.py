@@ -50,18 +50,30 @@ def test_several_people_may_wait_for_one_generation(config: dict[str, Any]) -> N
 
 
 def test_the_form_becomes_a_request() -> None:
-    from standalone.ui.generate_tab import request_of
+    from standalone.ui.form import request_of
 
-    values = ("a cat", None, " demo ", "Euler", "Karras", 12.0, 5, 128.0, 64, None, 2, 1, True)
+    values = ("a cat", None, " demo ", "Euler", "Karras", 12.0, 5, 128.0, 64, None, 2, 1, True,
+              "")
     assert request_of(values) == GenerationRequest(
         "a cat", "", "demo", "Euler", "Karras", 12, 5.0, 128, 64, -1, 2, 1, True
     )
 
 
-def test_a_number_that_was_deleted_is_asked_for() -> None:
-    from standalone.ui.generate_tab import request_of
+def test_each_line_of_what_is_compared_is_a_picture_beside_the_one_without() -> None:
+    from standalone.ui.form import request_of
 
-    values = ("a cat", "", "demo", "Euler", "Karras", None, 5, 128, 64, 1, 2, 1, False)
+    values = ("a cat", "", "demo", "Euler", "Karras", 1, 5, 128, 64, 1, 1, 1, False,
+              " ink:0.5 \n\n<lora:a:1> <lora:b:1>\n")
+    labels = [one.label for one in request_of(values).compare]
+    assert labels == ["without", "ink:0.5", "<lora:a:1> <lora:b:1>"]
+    with pytest.raises(InputError, match="'a dog' is no LoRA"):
+        request_of((*values[:-1], "a dog <lora:a:1>"))
+
+
+def test_a_number_that_was_deleted_is_asked_for() -> None:
+    from standalone.ui.form import request_of
+
+    values = ("a cat", "", "demo", "Euler", "Karras", None, 5, 128, 64, 1, 2, 1, False, "")
     with pytest.raises(InputError, match="steps: empty; expected a number"):
         request_of(values)
 
