@@ -79,8 +79,10 @@ def test_the_tab_lists_the_files(page: Any) -> None:
 
 def test_the_details_say_what_was_found(page: Any) -> None:
     open_tab(page)
+    search(page, "not finished", gone="ink drawing")
     card(page, "not finished").locator("[data-do=info]").click()
     page.locator("loradex-manager .panel .problem").first.wait_for()
+    search(page, "ink drawing", gone="not finished")
     card(page, "ink drawing").locator("[data-do=info]").click()
     page.locator("loradex-manager .panel", has_text="ink style").wait_for()
 
