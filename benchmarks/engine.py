@@ -75,7 +75,7 @@ class Ours:
         """One product and one copy per module, between the very buffers that the engine uses."""
         self.apply(0)
         jobs = list(self._jobs())
-        times.take("floor: one addmm per module", lambda: _addmm(jobs))
+        times.take("floor: one addmm per module", lambda: one_addmm_each(jobs))
         times.take("floor: one copy per module", lambda: _copy(jobs))
         self.patcher.restore()
 
@@ -115,7 +115,7 @@ class Peers:
         self.unet.set_adapters(["n0"])
 
 
-def _addmm(jobs: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> None:
+def one_addmm_each(jobs: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> None:
     with torch.no_grad():
         for base, up, down, live in jobs:
             torch.addmm(base, up, down, out=live)

@@ -17,10 +17,9 @@ from loradex.catalog.disk.scan import scan_networks
 from loradex.networks.model import bind_diffusers
 from loradex.networks.network import Network, load_network
 from loradex.networks.patcher import Patcher, StackEntry
-from torch import Tensor
 
 from benchmarks import sd15
-from benchmarks.engine import Ours, Times, duration
+from benchmarks.engine import Ours, Times, duration, one_addmm_each
 
 NETWORKS = 5
 STEPS = 20
@@ -39,19 +38,13 @@ def merged(times: Times, kind: torch.dtype, networks: Sequence[Network], repeat:
     for _ in range(repeat):
         ours.apply(0)
         times.take(f"{name}: switch", lambda: ours.apply(1))
-        times.take(f"{name}: floor, one addmm per module", lambda: _addmm(jobs))
+        times.take(f"{name}: floor, one addmm per module", lambda: one_addmm_each(jobs))
         patcher.apply([StackEntry(one, 1.0, 0.9) for one in networks])
         times.take(f"{name}: switch of {len(networks)} networks",
                    lambda: patcher.apply([StackEntry(one, 1.0, 0.5) for one in networks]))
         ours.apply(0)
         times.take(f"{name}: schedule over {STEPS} steps", lambda: _schedule(ours))
     patcher.restore()
-
-
-def _addmm(jobs: Sequence[tuple[Tensor, Tensor, Tensor, Tensor]]) -> None:
-    with torch.no_grad():
-        for base, up, down, live in jobs:
-            torch.addmm(base, up, down, out=live)
 
 
 def _schedule(ours: Ours) -> None:
