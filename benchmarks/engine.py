@@ -85,8 +85,8 @@ class Ours:
             assert slot.base is not None
             assert slot.live is not None
             edit = slot.recipe.steps[0].edit
-            up, down = edit.factors(None, slot.base)
-            jobs.append((slot.base.flatten(1), up, down, slot.live.flatten(1)))
+            made = edit.factors(None, slot.base.device, torch.float32)
+            jobs.append((slot.base.flatten(1), made.up, made.down, slot.live.flatten(1)))
         return jobs
 
 
@@ -138,8 +138,8 @@ def cold(unet: torch.nn.Module, file: NetworkFile, times: Times) -> dict[str, fl
     network = loaded[0]
     times.take("cold: plan", lambda: patcher.plan(network))
     edits = patcher.plan(network).edits
-    like = torch.empty(0)
-    times.take("cold: factors", lambda: [edit.factors(None, like) for edit in edits])
+    like = (None, torch.device("cpu"), torch.float32)
+    times.take("cold: factors", lambda: [edit.factors(*like) for edit in edits])
     before = rss_bytes()
     with MemoryPeak() as peak:
         times.take("cold: first apply", lambda: patcher.apply([StackEntry(network)]))
@@ -150,8 +150,7 @@ def cold(unet: torch.nn.Module, file: NetworkFile, times: Times) -> dict[str, fl
         "touched_bytes": touched,
         "buffer_bytes": allocated,
         "rss_bytes": max(0, peak.bytes - before),
-        "network_bytes": 4 * sum(u.numel() + d.numel() for u, d in
-                                 (edit.factors(None, like) for edit in edits)),
+        "network_bytes": sum(edit.factors(*like).nbytes for edit in edits),
     }
 
 

@@ -26,25 +26,39 @@ STEPS = 20
 IMAGES = 4
 
 
-def merged(times: Times, kind: torch.dtype, networks: Sequence[Network], repeat: int) -> None:
+def merged(
+    times: Times, name: str, kind: torch.dtype, networks: Sequence[Network], repeat: int
+) -> None:
     """A switch, five networks and a schedule, beside one product per module in the same type."""
-    name = str(kind).removeprefix("torch.")
-    ours = Ours(sd15.random_unet().to(kind), [])
+    ours = Ours(_cast(sd15.random_unet(), kind), [])
     ours.networks = list(networks)
     patcher = ours.patcher
     ours.apply(0)
     ours.apply(1)
     jobs = [(base, up.to(kind), down.to(kind), live) for base, up, down, live in ours._jobs()]
+    many = [(base, torch.cat([up] * NETWORKS, 1), torch.cat([down] * NETWORKS), live)
+            for base, up, down, live in jobs]
     for _ in range(repeat):
         ours.apply(0)
         times.take(f"{name}: switch", lambda: ours.apply(1))
         times.take(f"{name}: floor, one addmm per module", lambda: one_addmm_each(jobs))
-        patcher.apply([StackEntry(one, 1.0, 0.9) for one in networks])
-        times.take(f"{name}: switch of {len(networks)} networks",
-                   lambda: patcher.apply([StackEntry(one, 1.0, 0.5) for one in networks]))
+        for mixed in (0.0, 0.05):
+            what = "of other strengths" if mixed else "of one strength"
+            stacks = [[StackEntry(one, 1.0, strength + mixed * at)
+                       for at, one in enumerate(networks)] for strength in (0.9, 0.5)]
+            patcher.apply(stacks[0])
+            times.take(f"{name}: switch of {NETWORKS} networks {what}",
+                       lambda stacks=stacks: patcher.apply(stacks[1]))
+        times.take(f"{name}: floor, one addmm of {NETWORKS} ranks per module",
+                   lambda: one_addmm_each(many))
         ours.apply(0)
         times.take(f"{name}: schedule over {STEPS} steps", lambda: _schedule(ours))
     patcher.restore()
+
+
+def _cast(unet: torch.nn.Module, kind: torch.dtype) -> torch.nn.Module:
+    """The UNet in this type; diffusers' own `to` warns of it."""
+    return torch.nn.Module.to(unet, kind)
 
 
 def _schedule(ours: Ours) -> None:
@@ -102,13 +116,10 @@ def _step(unet: torch.nn.Module, images: int) -> None:
 def run(repeat: int, *, forward: bool) -> dict[str, object]:
     times = Times()
     with tempfile.TemporaryDirectory() as folder:
-        unet = sd15.random_unet()
-        for seed in range(NETWORKS):
-            sd15.write_kohya(Path(folder) / f"n{seed}.safetensors", unet, seed)
-        del unet
-        networks = [load_network(file) for file in scan_networks([Path(folder)])]
-        for kind in (torch.float32, torch.bfloat16):
-            merged(times, kind, networks, repeat)
+        networks = _networks(Path(folder) / "fp16", torch.float16)
+        narrow = _networks(Path(folder) / "bf16", torch.bfloat16)
+        for name, (kind, files) in _kinds(networks, narrow).items():
+            merged(times, name, kind, files, repeat)
         beside(times, networks, repeat, forward=forward)
         if forward:
             batched(times, networks, repeat)
@@ -119,13 +130,35 @@ def run(repeat: int, *, forward: bool) -> dict[str, object]:
     }
 
 
+def _networks(folder: Path, kind: torch.dtype) -> list[Network]:
+    """Networks whose files hold this type."""
+    folder.mkdir()
+    unet = sd15.random_unet()
+    for seed in range(NETWORKS):
+        sd15.write_kohya(folder / f"n{seed}.safetensors", unet, seed, kind)
+    return [load_network(file) for file in scan_networks([folder])]
+
+
+def _kinds(
+    fp16: Sequence[Network], bf16: Sequence[Network]
+) -> dict[str, tuple[torch.dtype, Sequence[Network]]]:
+    return {
+        "fp16 files on fp32": (torch.float32, fp16),
+        "bf16 files on bf16": (torch.bfloat16, bf16),
+        "fp16 files on bf16": (torch.bfloat16, fp16),
+    }
+
+
 def ratios(median: Callable[[str], float], *, forward: bool) -> dict[str, float]:
     found: dict[str, float] = {}
-    for kind in ("float32", "bfloat16"):
+    for kind in _kinds((), ()):
         switch = median(f"{kind}: switch")
         found[f"{kind}: switch / floor"] = switch / median(f"{kind}: floor, one addmm per module")
-        found[f"{kind}: {NETWORKS} networks / one"] = (
-            median(f"{kind}: switch of {NETWORKS} networks") / switch)
+        floor = median(f"{kind}: floor, one addmm of {NETWORKS} ranks per module")
+        for what in ("of one strength", "of other strengths"):
+            many = median(f"{kind}: switch of {NETWORKS} networks {what}")
+            found[f"{kind}: {NETWORKS} {what} / one"] = many / switch
+            found[f"{kind}: {NETWORKS} {what} / floor"] = many / floor
         found[f"{kind}: schedule / {STEPS} switches"] = (
             median(f"{kind}: schedule over {STEPS} steps") / (STEPS * switch))
     if forward:
@@ -145,10 +178,10 @@ def show(found: dict[str, object]) -> str:
     """The table that people read."""
     lines = [f"SD 1.5 UNet, rank {sd15.RANK}, {found['threads']} CPU threads, "
              f"torch {found['torch']}", ""]
-    lines += [f"{name:<52}{duration(seconds)}   ({len(found['all_seconds'][name])} times)"
+    lines += [f"{name:<68}{duration(seconds)}   ({len(found['all_seconds'][name])} times)"
               for name, seconds in found["median_seconds"].items()]
     lines.append("")
-    lines += [f"{name:<52}{value:6.2f}" for name, value in found["ratios"].items()]
+    lines += [f"{name:<68}{value:6.2f}" for name, value in found["ratios"].items()]
     return "\n".join(lines)
 
 

@@ -53,28 +53,32 @@ def attention_modules(unet: UNet2DConditionModel) -> Mapping[str, Shape]:
     }
 
 
-def random_factors(modules: Mapping[str, Shape], seed: int) -> dict[str, tuple[Tensor, Tensor]]:
-    """up [out, rank] and down [rank, in] per module, fp16 as trainers save them."""
+def random_factors(
+    modules: Mapping[str, Shape], seed: int, kind: torch.dtype = torch.float16
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """up [out, rank] and down [rank, in] per module, fp16 or bf16 as trainers save them."""
     random = torch.Generator().manual_seed(seed)
     return {
         name: (
-            (torch.randn(shape[0], RANK, generator=random) * 0.02).half(),
-            (torch.randn(RANK, shape[1], generator=random) * 0.02).half(),
+            (torch.randn(shape[0], RANK, generator=random) * 0.02).to(kind),
+            (torch.randn(RANK, shape[1], generator=random) * 0.02).to(kind),
         )
         for name, shape in modules.items()
     }
 
 
-def write_kohya(path: Path, unet: UNet2DConditionModel, seed: int) -> Path:
+def write_kohya(
+    path: Path, unet: UNet2DConditionModel, seed: int, kind: torch.dtype = torch.float16
+) -> Path:
     """A kohya file; 1x1 convolutions keep their kernel, as that trainer writes them."""
     modules = attention_modules(unet)
     tensors: dict[str, Tensor] = {}
-    for name, (up, down) in random_factors(modules, seed).items():
+    for name, (up, down) in random_factors(modules, seed, kind).items():
         flat = f"lora_unet_{name.replace('.', '_')}"
         kernel = modules[name][2:]
         tensors[f"{flat}.lora_up.weight"] = up.reshape(*up.shape, *(1 for _ in kernel))
         tensors[f"{flat}.lora_down.weight"] = down.reshape(*down.shape, *kernel)
-        tensors[f"{flat}.alpha"] = torch.tensor(float(RANK)).half()
+        tensors[f"{flat}.alpha"] = torch.tensor(float(RANK), dtype=kind)
     save_file(tensors, path)
     return path
 

@@ -42,7 +42,8 @@ def test_the_modes_benchmark_measures_every_mode(
     monkeypatch.setattr(sys, "argv", ["modes", "--repeat", "1"])
     modes.main()
     printed = capsys.readouterr().out
-    for name in ("bfloat16: switch / floor", "float32: 5 networks / one",
-                 "float32: schedule / 20 switches", "fp8: step with 5 networks / without",
-                 "batch: at once / without networks"):
+    for name in ("bf16 files on bf16: switch / floor",
+                 "fp16 files on fp32: 5 of one strength / one",
+                 "fp16 files on bf16: schedule / 20 switches",
+                 "fp8: step with 5 networks / without", "batch: at once / without networks"):
         assert name in printed

@@ -109,7 +109,7 @@ def _factors_of(manager: LoraManager) -> Any:
     plan = patcher.plan(manager.load(manager.resolve("one")))
     factors = next(iter(plan.edits[0]._factors.values()))
     assert factors is not None
-    return factors[0]
+    return factors.up
 
 
 def test_a_smaller_budget_counts_at_once(folder: Path) -> None:

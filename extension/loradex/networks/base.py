@@ -17,6 +17,19 @@ from loradex.networks.parts import ModuleHints, Parts, Shape, show
 
 
 @dataclass(frozen=True, eq=False)
+class Factors:
+    """delta = scale * up [out, R] @ down [R, in * kernel]."""
+
+    up: Tensor
+    down: Tensor
+    scale: float = 1.0
+
+    @property
+    def nbytes(self) -> int:
+        return self.up.nbytes + self.down.nbytes
+
+
+@dataclass(frozen=True, eq=False)
 class NetworkModule(ABC):
     """One trained module: immutable, strength-free, in the file's own dtype until it is used.
 
@@ -88,6 +101,10 @@ class NetworkModule(ABC):
 
         Freshly owned, contiguous fp32: the caller may keep them, pin them or write into them.
         """
+        return None
+
+    def stored_factors(self, dyn_dim: int | None = None) -> Factors | None:
+        """The file's own tensors, views without a copy, or `None` where factors are computed."""
         return None
 
     @abstractmethod

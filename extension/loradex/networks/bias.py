@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from loradex.networks.base import NetworkModule, f32, owned
+from loradex.networks.base import Factors, NetworkModule, f32, owned
 from loradex.networks.parts import Parts, Shape, show
 
 
@@ -65,6 +65,9 @@ class BiasModule(NetworkModule):
 
     def factors(self, dyn_dim: int | None = None) -> tuple[Tensor, Tensor] | None:
         return None if self.inner is None else self.inner.factors(dyn_dim)
+
+    def stored_factors(self, dyn_dim: int | None = None) -> Factors | None:
+        return None if self.inner is None else self.inner.stored_factors(dyn_dim)
 
     def delta(self, weight: Tensor, dyn_dim: int | None = None) -> Tensor:
         if self.inner is None:

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from loradex.keys.targets import Rows, Shape, Target
-from loradex.networks.base import NetworkModule
+from loradex.networks.base import Factors, NetworkModule
 from loradex.networks.model import Place
 from loradex.networks.network import Stamp
 from loradex.networks.storage import readable_bias, shape_of, unmergeable, values_of
 
 _MOST_FACTORS = 2
-"""How many cuts (`dyn`) or devices of one edit are kept: each is a copy of its own."""
+"""How many cuts (`dyn`), devices or types of one edit are kept: most are copies of their own."""
 
 Key = tuple[Stamp, str, str, tuple[int, int], str]
 """Network, its module, the model's module, rows, and what of it is written; keys sort."""
@@ -40,7 +40,7 @@ class Edit:
     columns: int | None = None
     beside: bool = False
     """The parameter is left alone, and the delta computed beside its layer."""
-    _factors: dict[tuple[int | None, torch.device], tuple[Tensor, Tensor] | None] = field(
+    _factors: dict[tuple[int | None, torch.device, torch.dtype], Factors | None] = field(
         default_factory=dict, repr=False
     )
     _kept: list[int] = field(default_factory=lambda: [0], repr=False)
@@ -65,23 +65,43 @@ class Edit:
     def component(self) -> str:
         return self.place.component
 
-    def factors(self, dyn_dim: int | None, like: Tensor) -> tuple[Tensor, Tensor] | None:
-        """up [out, R] and down [R, in * kernel] in fp32 on the device of `like`, made once."""
-        known = (dyn_dim, like.device)
+    def factors(
+        self, dyn_dim: int | None, device: torch.device, dtype: torch.dtype
+    ) -> Factors | None:
+        """The codec's factors there, made once; a 16-bit `dtype` has those of its files only."""
+        known = (dyn_dim, device, dtype)
         if known not in self._factors:
-            made = None if self.columns or self.transposed else self.codec.factors(dyn_dim)
-            if made is not None:
-                made = (made[0].to(like.device), made[1].to(like.device))
             while len(self._factors) >= _MOST_FACTORS:
                 del self._factors[next(iter(self._factors))]
-            self._factors[known] = made
-            self._kept[0] = sum(one.nbytes for pair in self._factors.values() for one in pair or ())
+            self._factors[known] = self._made(dyn_dim, device, dtype)
+            self._kept[0] = sum(_own_bytes(one) for one in self._factors.values())
         return self._factors[known]
+
+    def _made(
+        self, dyn_dim: int | None, device: torch.device, dtype: torch.dtype
+    ) -> Factors | None:
+        if self.columns or self.transposed:
+            return None
+        if dtype == torch.float32:
+            pair = self.codec.factors(dyn_dim)
+            return None if pair is None else Factors(pair[0].to(device), pair[1].to(device))
+        stored = self.codec.stored_factors(dyn_dim)
+        if stored is None or not stored.up.dtype == stored.down.dtype == dtype:
+            return None
+        return Factors(stored.up.to(device), stored.down.to(device), stored.scale)
 
     @property
     def factor_bytes(self) -> int:
         """Bytes of the factors that are kept."""
         return self._kept[0]
+
+
+def _own_bytes(factors: Factors | None) -> int:
+    """What is kept beside the file's own tensors, which are counted with the network."""
+    if factors is None:
+        return 0
+    borrowed = factors.up.dtype != torch.float32 and factors.up.device.type == "cpu"
+    return 0 if borrowed else factors.nbytes
 
 
 class MisfitError(Exception):

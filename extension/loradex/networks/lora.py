@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from loradex.networks.base import NetworkModule, as_matrix, f32, f64, owned
+from loradex.networks.base import Factors, NetworkModule, as_matrix, f32, f64, owned
 from loradex.networks.parts import Parts, Shape, show
 
 
@@ -52,6 +52,10 @@ class LoraModule(NetworkModule):
         up, down = owned(up), owned(as_matrix(down))
         (up if up.numel() <= down.numel() else down).mul_(self.scale)
         return up, down
+
+    def stored_factors(self, dyn_dim: int | None = None) -> Factors | None:
+        up, down = self._cut(dyn_dim)
+        return Factors(up, as_matrix(down), self.scale)
 
     def delta(self, weight: Tensor, dyn_dim: int | None = None) -> Tensor:
         self.check_fits(weight)

@@ -1,7 +1,7 @@
 """The arithmetic: live = round_once(base + sum of strength * delta), with bounded scratch memory.
 
-Everything is computed in fp32 (fp64 for fp64 weights). Additive networks with factors become one
-product per parameter, however many they are: up and down are joined along the rank.
+Everything is summed in fp32 (fp64 for fp64 weights). Additive networks with factors become one
+product per parameter, however many they are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from loradex.networks.base import NetworkModule
+from loradex.networks.base import Factors, NetworkModule
+from loradex.networks.products import joined_factors, local_rows
 from loradex.networks.recipe import Step
 
 SCRATCH_BYTES = 4 << 20
@@ -22,13 +23,16 @@ SCRATCH_BYTES = 4 << 20
 GPU_SCRATCH_BYTES = 64 << 20
 AUTOCAST_DEVICES = frozenset(("cpu", "cuda", "xpu"))
 """Where torch 2.1 knows autocast; naming another device would raise there."""
+REDUCED_SUMS = (
+    "allow_fp16_reduced_precision_reduction", "allow_bf16_reduced_precision_reduction",
+    "allow_fp16_accumulation",
+)
+"""torch's switches for sums in 16 bit; the last came with 2.7."""
 FP16_OVERFLOW = 65520.0
 """From here on round-to-nearest gives infinity."""
 
 FACTORED = (torch.float32, torch.float16, torch.bfloat16)
-"""Weights whose products are made in fp32; fp64 takes the general way."""
-
-Factors = tuple[Tensor, Tensor, float]
+"""Weights that products are added to; fp64 takes the general way."""
 
 
 @dataclass
@@ -84,29 +88,27 @@ class Merger:
         self, base: Tensor, live: Tensor, start: int, stop: int, steps: Sequence[Step]
     ) -> None:
         views = _matrices(base, live)
-        factors = [] if views is None else _all_factors(steps, start, stop, base)
-        if views is None or not factors:
+        factors = None if views is None else joined_factors(steps, start, stop, base)
+        if views is None or factors is None:
             self._general(base, live, start, stop, steps)
             return
         flat, out, last = views
-        up, down, strength = _joined(factors)
-        if last:
-            down = _channels_last(down, base)
+        down = _channels_last(factors.down, base) if last else factors.down
         if stop - start < base.shape[0]:
             flat, out = flat[start:stop], out[start:stop]
-        self._product(flat, out, up, down, strength)
+        self._product(flat, out, Factors(factors.up, down, factors.scale))
 
-    def _product(
-        self, base: Tensor, live: Tensor, up: Tensor, down: Tensor, strength: float
-    ) -> None:
-        """live = base + strength * up @ down; 16-bit weights go through fp32 blocks."""
+    def _product(self, base: Tensor, live: Tensor, factors: Factors) -> None:
+        """live = base + scale * up @ down; through fp32 blocks where the types differ."""
         self.work.gemms += 1
-        if base.dtype == torch.float32:
-            torch.addmm(base, up, down, alpha=strength, out=live)
+        up, down, scale = factors.up, factors.down, factors.scale
+        if base.dtype == up.dtype:
+            torch.addmm(base, up, down, alpha=scale, out=live)
+            self._watch(live, live.dtype)
             return
         for start, stop, block in self._blocks(base):
             block.copy_(base[start:stop])
-            block.addmm_(up[start:stop], down, alpha=strength)
+            block.addmm_(up[start:stop], down, alpha=scale)
             self._round(block, live[start:stop])
 
     def _general(
@@ -128,13 +130,17 @@ class Merger:
         self._round(region if total is None else total.add_(region), out)
 
     def _round(self, exact: Tensor, out: Tensor) -> None:
-        """The one rounding; fp16 alone has so small a range that a sum can leave it."""
-        if out.dtype == torch.float16 and exact.numel():
-            low, high = torch.aminmax(exact)
-            peak = torch.maximum(high.float(), low.float().neg())
-            known = self._peaks.get(out.device)
-            self._peaks[out.device] = peak if known is None else torch.maximum(known, peak)
+        """The one rounding."""
+        self._watch(exact, out.dtype)
         out.copy_(exact)
+
+    def _watch(self, values: Tensor, dtype: torch.dtype) -> None:
+        """fp16 alone has so small a range that a sum can leave it."""
+        if dtype == torch.float16 and values.numel():
+            low, high = torch.aminmax(values)
+            peak = torch.maximum(high.float(), low.float().neg())
+            known = self._peaks.get(values.device)
+            self._peaks[values.device] = peak if known is None else torch.maximum(known, peak)
 
     def check_range(self) -> None:
         """Raises if an fp16 weight became infinite; one look per apply, since a GPU has to wait."""
@@ -174,7 +180,19 @@ def exact_math(device_types: Sequence[str], *, inference: bool = False) -> Itera
         if precision != "highest":
             torch.set_float32_matmul_precision("highest")
             stack.callback(torch.set_float32_matmul_precision, precision)
+        if "cuda" in device_types:
+            _sum_in_fp32(stack)
         yield
+
+
+def _sum_in_fp32(stack: ExitStack) -> None:
+    """16-bit products of CUDA keep their partial sums in fp32 until the stack is closed."""
+    switches = torch.backends.cuda.matmul
+    for name in REDUCED_SUMS:
+        was = getattr(switches, name, False)
+        if was:
+            setattr(switches, name, False)
+            stack.callback(setattr, switches, name, was)
 
 
 def segments(out: int, steps: Sequence[Step]) -> Iterator[tuple[int, int, list[Step]]]:
@@ -207,40 +225,12 @@ def _covers(step: Step, start: int, stop: int) -> bool:
     return rows is None or (rows.start <= start and stop <= rows.stop)
 
 
-def _local(step: Step, start: int, stop: int) -> tuple[int, int]:
-    """The segment in rows of the step's own delta."""
-    offset = 0 if step.edit.rows is None else step.edit.rows.start
-    return start - offset, stop - offset
-
-
 def _codec_of(step: Step, start: int, stop: int, out: int) -> NetworkModule:
     """The step's codec, cut to a segment of the parameter's `out` rows where that is a part."""
-    first, last = _local(step, start, stop)
+    first, last = local_rows(step, start, stop)
     rows = step.edit.rows
     whole = out if rows is None else rows.count
     return step.edit.codec if (first, last) == (0, whole) else step.edit.codec.rows(first, last)
-
-
-def _all_factors(
-    steps: Sequence[Step], start: int, stop: int, base: Tensor
-) -> list[Factors]:
-    """The factors of every step on these rows, or nothing where one step has none."""
-    found: list[Factors] = []
-    for step in steps:
-        pair = step.edit.factors(step.dyn_dim, base)
-        if pair is None:
-            return []
-        first, last = _local(step, start, stop)
-        found.append((pair[0][first:last], pair[1], step.strength))
-    return found
-
-
-def _joined(factors: Sequence[Factors]) -> Factors:
-    """All products as one: sum s_i * up_i @ down_i = [s_1 up_1 | s_2 up_2 ...] @ [down_1; ...]."""
-    if len(factors) == 1:
-        return factors[0]
-    up = torch.cat([up * strength for up, _, strength in factors], dim=1)
-    return up, torch.cat([down for _, down, _ in factors], dim=0), 1.0
 
 
 def _matrices(base: Tensor, live: Tensor) -> tuple[Tensor, Tensor, bool] | None:
