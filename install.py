@@ -32,7 +32,8 @@ WEBUI_NEEDS = {"watchdog": "watchdog>=4.0", "send2trash": "send2trash>=1.8"}
 CHECKS: tuple[tuple[str, ...], ...] = (
     ("ruff", "check", "."),
     ("mypy",),
-    ("pytest", "--cov", "--cov-report=term:skip-covered"),
+    ("pytest", "-n", "logical", "--maxprocesses", "4", "--dist", "loadgroup",
+     "--cov", "--cov-report=term:skip-covered"),
 )
 
 

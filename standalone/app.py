@@ -77,12 +77,11 @@ def launch(
     app = build(session, runs, checkpoint)
     local = host in LOOPBACK
     service = StandaloneService(session, reachable=not local)
-    server, url, _ = app.launch(
-        server_name=host, server_port=free_port(host, port), inbrowser=open_browser, share=False,
-        prevent_thread_lock=True, quiet=True, ssr_mode=False, run_history=False, mcp_server=False,
-        pwa=False, enable_monitoring=False, footer_links=[], theme=theme(), css_paths=STYLE,
-        js=SCRIPT.read_text(encoding="utf-8"), head=head(),
-        allowed_paths=[str(settings.output_dir.absolute())], app_kwargs=guard(host),
+    server, url = listen(
+        app, host, port, inbrowser=open_browser, share=False, prevent_thread_lock=True, quiet=True,
+        ssr_mode=False, run_history=False, mcp_server=False, pwa=False, enable_monitoring=False,
+        footer_links=[], theme=theme(), css_paths=STYLE, js=SCRIPT.read_text(encoding="utf-8"),
+        head=head(), allowed_paths=[str(settings.output_dir.absolute())], app_kwargs=guard(host),
     )
     add_library_routes(server, service, () if local else (host,))
     print(f"Loradex runs at {url} (Ctrl+C ends it)", flush=True)
@@ -98,6 +97,21 @@ def launch(
         service.stop()
         app.close(verbose=False)
         session.close()
+
+
+def listen(app: gr.Blocks, host: str, port: int, **options: Any) -> tuple[Any, str]:
+    """The server and its address, on `port` or the next free one."""
+    last = port + PORTS_TRIED
+    while True:
+        port = free_port(host, port)
+        try:
+            server, url, _ = app.launch(server_name=host, server_port=port, **options)
+        except OSError:  # another program may take the port between the look and the launch
+            if port >= last:
+                raise
+            port += 1
+        else:
+            return server, url
 
 
 def guard(host: str) -> dict[str, Any]:

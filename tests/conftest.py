@@ -15,6 +15,8 @@ from hypothesis import HealthCheck, settings
 # Toys are so small that handing their work to threads costs more than the work, and ten times as
 # much where the cores are busy. Read by torch when it is imported, here and in programs started.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Importing readline sets it, as workers of pytest-xdist do, where no terminal has a width.
+os.environ.pop("COLUMNS", None)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -23,6 +25,13 @@ settings.register_profile(
 )
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ci" if os.environ.get("CI") else "local")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What may run side by side: the tests of one file stay together, and so do all browsers'."""
+    for item in items:
+        browser = item.path.is_relative_to(ROOT / "tests" / "browser")
+        item.add_marker(pytest.mark.xdist_group("browser" if browser else str(item.path)))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -159,8 +159,9 @@ class GenerateTab:
     def _connect_form(self) -> None:
         tag = [self.prompt, self.network, self.strength]
         self.insert.click(change_prompt, tag, [self.prompt, self.insert], **QUIET)
-        for event in (self.prompt.blur, self.network.change, self.strength.change):
-            event(name_button, tag, self.insert, **QUIET)
+        # Of answers that overtake each other on a busy machine the last one has to stay.
+        gr.on([self.prompt.change, self.network.change, self.strength.change],
+              name_button, tag, self.insert, trigger_mode="always_last", **QUIET)
         self.network.change(
             self._describe_network, [self.checkpoint, self.network], self.network, **QUIET
         )

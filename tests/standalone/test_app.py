@@ -88,6 +88,29 @@ def test_a_busy_port_is_passed_over() -> None:
         assert free_port("127.0.0.1", taken) > taken
 
 
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")  # Gradio's own look at it
+def test_a_port_that_is_taken_after_the_look_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from standalone import app
+
+    looked = app.free_port
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        taken = busy.getsockname()[1]
+        monkeypatch.setattr(app, "free_port", lambda host, first: (
+            taken if first == taken else looked(host, first)))
+        with gradio.Blocks() as blocks:
+            gradio.Markdown("here")
+        try:
+            _, url = app.listen(blocks, "127.0.0.1", taken, prevent_thread_lock=True, quiet=True,
+                                ssr_mode=False)
+            assert int(url.rstrip("/").rpartition(":")[2]) > taken
+        finally:
+            blocks.close(verbose=False)
+
+
 def test_an_address_of_another_machine_is_refused() -> None:
     from standalone.app import free_port
 

@@ -204,7 +204,7 @@ class TestBin:
         rename = os.rename
 
         def locked(source, target):
-            if b"pen" in os.fsencode(source):
+            if b"pen" in os.fsencode(source).rpartition(b"/")[2]:
                 raise OSError(5, "Input/output error")
             rename(source, target)
 
