@@ -11,4 +11,4 @@ if PACKAGE not in sys.path:
 
 import loradex.webui  # noqa: E402
 
-loradex.webui.register(ROOT)
+LoradexScript = loradex.webui.register(ROOT)

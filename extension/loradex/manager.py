@@ -99,7 +99,7 @@ class LoraManager:
             return report
 
     def use_each(
-        self, images: Sequence[Sequence[LoraTag]], *, strict: bool = False
+        self, images: Sequence[Sequence[LoraTag]], *, strict: bool = False, hires: bool = False
     ) -> EachRun:
         """Begins a run of one batch in which every image has the networks of its own tags.
 
@@ -110,8 +110,8 @@ class LoraManager:
         with self._lock, self._cache.stack():
             patcher, self._moving = self._bound(), None
             try:
-                run = EachRun(
-                    patcher, [[self._find(tag, strict) for tag in tags] for tags in images], strict)
+                found = [[self._find(tag, strict) for tag in tags] for tags in images]
+                run = EachRun(patcher, found, strict, hires)
                 run.begin()
             except BaseException:
                 patcher.restore()

@@ -118,6 +118,7 @@ def test_registering_imports_and_opens_next_to_nothing(tmp_path: Path) -> None:
     (tmp_path / "modules").mkdir()
     (tmp_path / "modules" / "__init__.py").write_text("", encoding="utf-8")
     (tmp_path / "modules" / "script_callbacks.py").write_text(CALLBACKS, encoding="utf-8")
+    (tmp_path / "modules" / "scripts.py").write_text("class Script: ...\n", encoding="utf-8")
     made = subprocess.run(
         [sys.executable, "-S", "-c", REGISTERED, str(ROOT), str(tmp_path)],
         capture_output=True, text=True, timeout=60, check=True)

@@ -2,6 +2,7 @@ from collections.abc import Callable
 from typing import Any
 
 cmd_opts: Any
+sd_model: Any
 
 class OptionInfo:
     def __init__(

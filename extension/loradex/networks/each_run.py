@@ -24,6 +24,8 @@ class EachRun:
     patcher: Patcher
     images: Sequence[Sequence[Use]]
     strict: bool = False
+    hires: bool = False
+    """Whether it is the second pass of hires fix."""
     _drawn: list[dict[_Row, Applied]] = field(default_factory=list, repr=False)
     _read: dict[int, dict[_Row, Applied]] = field(default_factory=dict, repr=False)
 
@@ -35,29 +37,35 @@ class EachRun:
 
     def begin(self) -> None:
         """Every network against the model; with `strict` the first that cannot be used raises."""
-        reports = self.patcher.apply_each(self._stacks(BEGIN), strict=self.strict)
+        reports = self.patcher.apply_each(self._stacks(BEGIN, self.hires), strict=self.strict)
         self._drawn = [_rows(report) for report in reports]
+
+    @property
+    def begun(self) -> RunReport:
+        """Every network of the batch once, as it is on the denoiser."""
+        once = {key: row for rows in self._drawn for key, row in rows.items()}
+        return RunReport(tuple(once.values()))
 
     def encode(self, image: int) -> None:
         """The text encoders as this image's prompt wants them, the denoiser the checkpoint's."""
         skipped = {key for key, row in self._drawn[image].items() if row.skipped}
         stack = [
             replace(entry, unet_strength=0.0, scheduled=False)
-            for entry in stack_of(self.images[image], BEGIN)
+            for entry in stack_of(self.images[image], BEGIN, self.hires)
             if (entry.network.id, entry.dyn_dim) not in skipped
         ]
         self._read[image] = _rows(self.patcher.apply(stack, strict=self.strict))
 
     def draw(self) -> tuple[RunReport, ...]:
         """The denoiser with every image's own networks; what became of them, image by image."""
-        self.patcher.apply_each(self._stacks(BEGIN), strict=self.strict)
+        self.patcher.apply_each(self._stacks(BEGIN, self.hires), strict=self.strict)
         return tuple(self._report(image) for image in range(len(self.images)))
 
     def step(self, moment: Moment, hires: bool) -> None:
         """Other strengths where a step has them."""
         self.patcher.apply_each(self._stacks(moment, hires), strict=self.strict)
 
-    def _stacks(self, moment: Moment, hires: bool = False) -> list[list[StackEntry]]:
+    def _stacks(self, moment: Moment, hires: bool) -> list[list[StackEntry]]:
         return [stack_of(uses, moment, hires) for uses in self.images]
 
     def _report(self, image: int) -> RunReport:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,11 +19,13 @@ from torch import nn
 from loradex.catalog.folder_networks import NetworkSource
 from loradex.errors import InputError, LoradexError, PatchError
 from loradex.manager import LoraManager
-from loradex.networks.report import Applied, RunReport
+from loradex.networks.each_run import EachRun
+from loradex.networks.report import RunReport
 from loradex.prompts.presets import BUILT_IN, Presets
 from loradex.prompts.tags import LoraTag
 from loradex.webui.hosts.host import Host, HostModel
 from loradex.webui.memory import is_short
+from loradex.webui.rows import all_skipped
 from loradex.webui.steps import Position
 
 
@@ -38,6 +40,8 @@ class Wanted:
     """Whether this is the second pass of hires fix."""
     told: Callable[[RunReport], None] = lambda _: None
     """Gets what became of the tags on a model that takes over in the middle of the run."""
+    images: tuple[tuple[LoraTag, ...], ...] = ()
+    """The tags of each image of the batch, where they differ; `tags` are the first one's."""
 
 
 class Applier:
@@ -60,6 +64,7 @@ class Applier:
         self._pass_conditioning = False
         self._stop: LoradexError | None = None
         self._at = Position()
+        self._each: EachRun | None = None
 
     def bind(self) -> HostModel | None:
         """The WebUI's model, ready for networks; None where none is in memory.
@@ -81,9 +86,9 @@ class Applier:
         """Makes the weights what this run wants; only with `strict` a network's failure raises."""
         with self._lock:
             self._stop, self._wanted, self._pass_conditioning = None, wanted, False
-            self._at = Position()
+            self._at, self._each = Position(), None
             self._settle()
-            report = self._apply()
+            report = self._apply_each() if wanted.images else self._apply()
             if not wanted.tags and is_short(self._device):
                 self.manager.release_spare()
             return report
@@ -110,6 +115,28 @@ class Applier:
                     self._stop = error
                 raise
 
+    def read_each(
+        self, read: Callable[[Callable[[int], None]], None]
+    ) -> tuple[RunReport, ...]:
+        """Has every image's prompts read under its own text encoders, then all drawn at once.
+
+        `read` is given what puts an image's networks on the text encoders. Nothing happens where
+        another model has taken over, or the images have the same tags.
+        """
+        with self._lock:
+            run, wanted = self._each, self._wanted
+            if run is None or not self._fresh or self._stop is not None:
+                return ()
+            try:
+                read(run.encode)
+                reports = run.draw()
+                self.manager.step(0, 1, hires=wanted.hires)
+            except LoradexError as error:
+                self.manager.restore()
+                self._stop = error if wanted.strict else None
+                raise
+            return reports
+
     def rest(self) -> None:
         """The checkpoint's own weights for the next text that is encoded, and only for that.
 
@@ -119,7 +146,7 @@ class Applier:
         with self._lock:
             self._settle()
             self.manager.restore()
-            self._fresh, self._pass_conditioning = False, True
+            self._fresh, self._pass_conditioning, self._each = False, True, None
 
     def stop_run(self, error: LoradexError) -> None:
         """Nothing is computed until the next run begins: whoever tries gets this error."""
@@ -196,13 +223,13 @@ class Applier:
     def _let_go(self) -> None:
         self._settle()
         self.manager.release()
-        self._root, self._parts, self._fresh = None, (), False
+        self._root, self._parts, self._fresh, self._each = None, (), False, None
 
     def _forget(self, reference: Any) -> None:
         """The WebUI threw the model away: its weights must not live on in our buffers."""
         if reference is self._root:
             self.manager.forget()
-            self._root, self._parts, self._fresh = None, (), False
+            self._root, self._parts, self._fresh, self._each = None, (), False, None
 
     def _apply(self) -> RunReport:
         wanted = self._wanted
@@ -213,9 +240,17 @@ class Applier:
         except PatchError as error:  # every weight was restored
             if wanted.strict:
                 raise
-            report = _all_skipped(wanted.tags, error)
+            report = all_skipped(wanted.tags, error)
         self._fresh = True
         return replace(report, notes=(*report.notes, *self._notes)) if wanted.tags else report
+
+    def _apply_each(self) -> RunReport:
+        """Every image's networks on the denoiser; the prompts are read later, image by image."""
+        wanted = self._wanted
+        self._each = self.manager.use_each(
+            wanted.images, strict=wanted.strict, hires=wanted.hires)
+        self._fresh = True
+        return self._each.begun
 
     def _at_gate(self, module: nn.Module, _: Any) -> None:
         """Before the denoiser or a text encoder computes."""
@@ -238,28 +273,13 @@ class Applier:
         except InputError as error:  # it takes no networks, and runs without them
             if wanted.strict and wanted.tags:
                 raise
-            wanted.told(_all_skipped(wanted.tags, error))
+            wanted.told(all_skipped(wanted.tags, error))
             return
         if model is not None and not self._fresh:
+            self._each = None
             self.host.forget_conditionings(None)
             wanted.told(self._apply())
 
     def _is_denoiser(self, module: nn.Module) -> bool:
         model = self.host.model()
         return model is not None and model.denoiser is module
-
-
-def _all_skipped(tags: Sequence[LoraTag], error: LoradexError) -> RunReport:
-    return RunReport(tuple(
-        Applied("", tag.name, tag.te_strength, tag.unet_strength, skipped=str(error))
-        for tag in tags))
-
-
-def unreadable(text: str, error: LoradexError) -> Applied:
-    """The row of a tag that could not be read."""
-    return Applied("", text, skipped=str(error))
-
-
-def with_rows(report: RunReport, rows: Sequence[Applied]) -> RunReport:
-    """The report with rows of tags that never got to the engine."""
-    return replace(report, applied=(*report.applied, *rows)) if rows else report

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from loradex.errors import InputError, LoradexError, PromptError
-from loradex.networks.report import RunReport
+from loradex.networks.report import Applied, RunReport
 from loradex.prompts.tags import LoraTag, tag_of_items
-from loradex.webui.applier import Applier, Wanted, unreadable, with_rows
+from loradex.webui.applier import Applier, Wanted
+from loradex.webui.each_image import params_by_image, read_again, why_not
 from loradex.webui.environment import option, switch
+from loradex.webui.rows import unreadable, with_rows
 from loradex.webui.takeover import NAME
 
 if TYPE_CHECKING:
@@ -42,6 +44,8 @@ class LoraExtraNetwork:
         self._conditionings = conditionings
         self._reporter = reporter
         self._fallback = fallback
+        self._unread: list[list[Applied]] = []
+        """By image, the rows of tags that could not be read; empty where all have the same tags."""
 
     def activate(self, processing: Any, params: list[Any]) -> None:
         """Makes the weights what the tags say; with no tags, the checkpoint's own.
@@ -75,6 +79,23 @@ class LoraExtraNetwork:
         except InputError as error:
             self._fallback.serve(processing, params, str(error))
 
+    def sampling(self, processing: Any, c: Any, uc: Any) -> None:
+        """The conditionings are there, and the denoiser is about to be called."""
+        unread, self._unread = self._unread, []
+        if not unread:
+            return
+        try:
+            reports = self._applier.read_each(
+                lambda encode: read_again(processing, c, uc, encode))
+        except LoradexError as error:
+            self._reporter.unserved(processing, str(error), wanted=True)
+            return
+        finally:
+            self._conditionings.changed(processing, None)
+        if reports:
+            self._reporter.tell_each(processing, [
+                with_rows(report, rows) for report, rows in zip(reports, unread, strict=True)])
+
     def _run(self, processing: Any, params: list[Any]) -> None:
         strict, force = switch("loradex_strict", False), switch("loradex_force", False)
         tags, bad = _read(params)
@@ -88,16 +109,36 @@ class LoraExtraNetwork:
             if bad and strict:
                 raise bad[0][1]
             hires = bool(getattr(processing, "is_hr_pass", False))
-            report = self._applier.use(Wanted(tags, strict, force, hires, told))
+            images, note = self._by_image(processing, strict)
+            report = self._applier.use(Wanted(tags, strict, force, hires, told, images))
         except LoradexError as error:
+            self._unread = []
             self._applier.stop_run(error)
             self._conditionings.changed(processing, None)
             self._reporter.stopped(processing, error)
             return
-        notes = self._embeddings.serve(report, self._applier)
-        self._conditionings.changed(processing, report)
-        report = with_rows(report, rows)
-        self._reporter.tell(processing, _noted(report, notes))
+        notes = [*self._embeddings.serve(report, self._applier), *note]
+        self._conditionings.changed(processing, None if images else report)
+        if not images:
+            report = with_rows(report, rows)
+            self._reporter.tell(processing, _noted(report, notes))
+
+    def _by_image(
+        self, processing: Any, strict: bool
+    ) -> tuple[tuple[tuple[LoraTag, ...], ...], list[str]]:
+        """The tags of each image where they differ, or a note where that is not possible."""
+        self._unread = []
+        images = params_by_image(processing, self)
+        reason = why_not(processing, self._applier.host) if images else ""
+        if reason:
+            return (), ["the images of this batch name different LoRAs, and those of the first "
+                        f"are on all of them: {reason}"]
+        read = [_read(params) for params in images]
+        for _, bad in read:
+            if bad and strict:
+                raise bad[0][1]
+        self._unread = [[unreadable(text, error) for text, error in bad] for _, bad in read]
+        return tuple(tags for tags, _ in read), []
 
 
 def _read(params: Sequence[Any]) -> tuple[tuple[LoraTag, ...], list[tuple[str, PromptError]]]:

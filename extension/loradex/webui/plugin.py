@@ -74,6 +74,11 @@ class Plugin:
         if self._session is not None and self._session.applier.manager.moves:
             self._session.stepping(params)
 
+    def sampling(self, processing: Any, c: Any = None, uc: Any = None) -> None:
+        """A pass of a picture begins: `c` and `uc` are its conditionings."""
+        if self._session is not None and uc is not None:
+            self._session.sampling(processing, c, uc)
+
     def switched(self) -> None:
         """A setting was changed."""
         if self._session is not None:

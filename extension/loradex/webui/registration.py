@@ -14,16 +14,18 @@ if TYPE_CHECKING:
     from loradex.webui.plugin import Plugin
 
 
-def register_plugin(extension: Path) -> None:
-    """Makes a plugin for this run of the UI, unless one is registered already."""
+def register_plugin(extension: Path) -> type | None:
+    """Makes a plugin for this run of the UI and its script; `None` where there is one already."""
     from loradex.webui.plugin import Plugin
+    from loradex.webui.script import script_for
 
     if _is_registered():
         print(f"Loradex: installed twice; the copy in {extension} is not used.")  # noqa: T201
-        return
+        return None
     plugin = Plugin(extension)
     _add_callbacks(plugin)
     plugin.prepare()
+    return script_for(plugin)
 
 
 def _is_registered() -> bool:

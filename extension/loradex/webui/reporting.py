@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from loradex.errors import LoradexError
@@ -41,6 +41,40 @@ class Reporter:
         # The time differs from batch to batch; what was applied does not.
         said = [(row.name, row.share, row.skipped) for row in report.applied]
         self._print(processing, line, said)
+
+    def tell_each(self, processing: Any, reports: Sequence[RunReport]) -> None:
+        """The images of a batch are drawn with networks of their own."""
+        rows = {(row.id, row.name, row.dyn_dim): row for one in reports for row in one.applied}
+        notes = [note for one in reports for note in one.notes]
+        union = RunReport(tuple(rows.values()), max(one.seconds for one in reports),
+                          tuple(dict.fromkeys(notes)))
+        self._keep(union.as_dict(), "")
+        self._write_each(processing, reports)
+        for number, report in enumerate(reports, 1):
+            for remark in report.remarks():
+                processing.comment(f"Loradex: image {number}: {remark}")
+        lines = ["; ".join(row.line() for row in one.applied) or "no LoRA" for one in reports]
+        line = "; ".join(f"image {number}: {one}" for number, one in enumerate(lines, 1))
+        self._print(processing, line, [
+            (row.name, row.share, row.skipped) for one in reports for row in one.applied])
+
+    def _write_each(self, processing: Any, reports: Sequence[RunReport]) -> None:
+        """Fields as lists with a value for each image of the run, which the WebUI picks from."""
+        params = _params(processing)
+        place = processing.iteration * processing.batch_size
+        told = [report.infotext(self._hashes.of(report)) for report in reports]
+        lines = [one[KEY] for one in told]
+        if getattr(processing, "is_hr_pass", False):
+            first = _spread(params.get(KEY), place + len(lines))[place:]
+            lines = [None if one == same else one for one, same in zip(lines, first, strict=True)]
+            fields = {SECOND_PASS_KEY: lines}
+        else:
+            fields = {KEY: lines, HASHES: [one[HASHES] for one in told]}
+            if not switch("lora_add_hashes_to_infotext", True):
+                del fields[HASHES]
+        for key, values in fields.items():
+            if any(values):
+                params[key] = [*_spread(params.get(key), place)[:place], *values]
 
     def taken_over(self, processing: Any, report: RunReport) -> None:
         """Another model goes on with the run, as a refiner does, and may take less of it."""
@@ -88,7 +122,9 @@ class Reporter:
             params[SECOND_PASS_KEY] = told
         hashes = fields[HASHES]
         if hashes and switch("lora_add_hashes_to_infotext", True):
-            params[HASHES] = _joined(params.get(HASHES) if second else None, hashes)
+            before = params.get(HASHES) if second else None
+            if not isinstance(before, list):  # those of images with networks of their own stay
+                params[HASHES] = _joined(before, hashes)
 
     def _print(self, processing: Any, line: str, said: object) -> None:
         """One line for a run, however many batches say the same."""
@@ -107,3 +143,9 @@ def _joined(first: str | None, second: str) -> str:
     """Two lists of `name: hash`, each pair once."""
     pairs = dict.fromkeys((first.split(", ") if first else []) + second.split(", "))
     return ", ".join(pairs)
+
+
+def _spread(value: Any, images: int) -> list[Any]:
+    """A field's values for at least the first `images` of a run."""
+    values = list(value) if isinstance(value, list) else [value] * images
+    return values + [None] * (images - len(values))

@@ -38,9 +38,9 @@ class Session:
         self.reporter = Reporter(HashSource(self.catalog))
         self._embeddings = Embeddings()
         self._fallback = BuiltInFallback(host, BuiltIn())
-        handler = LoraExtraNetwork(
+        self._handler = LoraExtraNetwork(
             self.applier, self._embeddings, Conditionings(host), self.reporter, self._fallback)
-        self._owner = TagOwner(handler)
+        self._owner = TagOwner(self._handler)
         self._fallback.connect(self._owner)
         self._lock = threading.RLock()
         self._facts: tuple[Path, int, CheckpointFacts | None] | None = None
@@ -76,6 +76,10 @@ class Session:
             self.applier.step(position_of(params))
         except LoradexError as error:
             self.reporter.unserved(params.denoiser.p, str(error), wanted=True)
+
+    def sampling(self, processing: Any, c: Any, uc: Any) -> None:
+        """A pass begins, and its prompts have been read."""
+        self._handler.sampling(processing, c, uc)
 
     @property
     def engine(self) -> Mapping[str, Any]:

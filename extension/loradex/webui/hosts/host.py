@@ -39,6 +39,9 @@ class Host(ABC):
     """A kind of WebUI, told by what it has and not by its version."""
 
     name: str
+    draws_image_by_image = False
+    """Whether row i of every batch that the denoiser is given belongs to image i modulo their
+    number, and scripts are told before each sampling."""
 
     @abstractmethod
     def admits(self) -> bool:

@@ -142,6 +142,7 @@ class StableDiffusionProcessingTxt2Img(StableDiffusionProcessing):
 
     hr_c: Any = field(default=None, init=False)
     hr_uc: Any = field(default=None, init=False)
+    all_hr_prompts: Any = field(default=None, init=False)
     hr_prompts: Any = field(default=None, init=False)
     hr_negative_prompts: Any = field(default=None, init=False)
     hr_extra_network_data: Any = field(default=None, init=False)
@@ -166,7 +167,9 @@ class StableDiffusionProcessingTxt2Img(StableDiffusionProcessing):
         super().parse_extra_network_prompts()
         if self.enable_hr:
             count = len(self.prompts)
-            texts = [self.hr_prompt or self.prompt] * count
+            first = self.iteration * self.batch_size
+            self.all_hr_prompts = [self.hr_prompt or one for one in self.all_prompts]
+            texts = self.all_hr_prompts[first : first + count]
             self.hr_negative_prompts = [self.hr_negative_prompt or self.negative_prompt] * count
             self.hr_prompts, self.hr_extra_network_data = extra_networks.parse_prompts(texts)
 

@@ -8,31 +8,37 @@ import torch
 from torch import Tensor
 
 from modules import sd_models, shared
+from modules.prompt_parser import reconstruct_cond_batch, reconstruct_multicond_batch
 from modules.script_callbacks import CFGDenoiserParams, cfg_denoiser_callback
 
 
 class CFGDenoiser:
-    """One sampling run; `conds` are its two conditionings, [batch, 16] each."""
+    """One sampling run; `conds` are its two conditionings."""
 
-    def __init__(self, p: Any, conds: tuple[Tensor, Tensor], steps: int) -> None:
+    def __init__(self, p: Any, conds: tuple[Any, Any], steps: int) -> None:
         self.p, self.conds, self.steps, self.total_steps, self.step = p, conds, steps, steps, 0
 
     def forward(self, x: Tensor, sigma: Tensor) -> Tensor:
         """x: [batch, 4, 2, 2]"""
         if apply_refiner(self):
             self.conds = self.p.get_conds()
-        cond, uncond = self.conds
+        places, cond = reconstruct_multicond_batch(self.conds[0], self.step)
+        uncond = reconstruct_cond_batch(self.conds[1], self.step)
         params = CFGDenoiserParams(
             x, None, sigma, shared.state.sampling_step, shared.state.sampling_steps, cond, uncond,
             self)
         cfg_denoiser_callback(params)
-        doubled = torch.cat([params.x, params.x])
+        repeated = [params.x[i] for i, rows in enumerate(places) for _ in rows]
+        doubled = torch.cat([torch.stack(repeated), params.x])
         times = sigma.expand(len(doubled))[:, None]
         found = shared.sd_model.apply_model(
             doubled, times, torch.cat([params.text_cond, params.text_uncond]))
         self.step += 1
-        kept, dropped = found.chunk(2)
-        return torch.as_tensor(dropped + (kept - dropped) * self.p.cfg_scale)
+        denoised = found[-len(params.x):].clone()
+        for i, rows in enumerate(places):
+            for row, weight in rows:
+                denoised[i] += (found[row] - found[i - len(params.x)]) * weight * self.p.cfg_scale
+        return denoised
 
 
 def apply_refiner(denoiser: CFGDenoiser) -> bool:
@@ -59,7 +65,7 @@ def _refines_this_pass(p: Any) -> bool:
     return wanted == "both passes" or (wanted == "second pass") == p.is_hr_pass
 
 
-def sample(p: Any, x: Tensor, cond: Tensor, uncond: Tensor, steps: int) -> Tensor:
+def sample(p: Any, x: Tensor, cond: Any, uncond: Any, steps: int) -> Tensor:
     denoiser = CFGDenoiser(p, (cond, uncond), steps)
     shared.state.sampling_steps, shared.state.sampling_step = steps, 0
     for step in range(steps):

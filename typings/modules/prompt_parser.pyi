@@ -1,0 +1,3 @@
+from typing import Any
+
+def get_multicond_prompt_list(prompts: list[str]) -> tuple[list[list[Any]], list[str], Any]: ...

@@ -1,0 +1,5 @@
+from typing import Any
+
+AlwaysVisible: Any
+
+class Script: ...
