@@ -9,6 +9,7 @@ torch = pytest.importorskip("torch")
 from hypothesis import given as provided  # noqa: E402
 from hypothesis import settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
+from loradex.networks import branch  # noqa: E402
 from loradex.networks.patcher import Patcher, StackEntry  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
@@ -178,6 +179,27 @@ def test_any_number_of_networks_is_two_products_more(networks: int) -> None:
         with Products() as busy:
             layer(x)
     assert busy.count == plain.count + 2
+
+
+def test_networks_without_factors_leave_the_others_their_two_products(monkeypatch) -> None:
+    cases = {case.name: case for case in additive_cases(64, LARGE, torch.float32)}
+    chosen = [cases[name] for name in ("loha", "lokr-whole")]
+    layer = layer_like(cases["loha"].weight())
+    model = one_layer(store_fp8(nn.Sequential(layer))[0])
+    stored, x = layer.weight.data.double(), given_to(layer)
+    dense, real = [], branch.delta_of
+    monkeypatch.setattr(branch, "delta_of", lambda weight, steps: (
+        dense.append([step.edit.codec.type_name for step in steps]) or real(weight, steps)))
+    with torch.no_grad():
+        before = layer(x)
+        stack = [StackEntry(network(case.name, {"denoiser.layer": case.parts}, hints=case.hints))
+                 for case in chosen]
+        Patcher(model).apply(stack)
+        found = layer(x) - before
+    deltas = sum(case.merged(case.parts, stored) - stored for case in chosen)
+    wanted = applied_to(layer, deltas, x.double())
+    assert float((found.double() - wanted).norm() / wanted.norm()) < 1e-3
+    assert dense == [["lokr"]], "the one that has no two factors"
 
 
 def test_a_new_strength_and_an_unchanged_stack_do_not_read_the_factors_again(monkeypatch) -> None:

@@ -55,13 +55,13 @@ def check_fp32(case: Case) -> None:
 def test_only_low_rank_deltas_offer_factors(name: str) -> None:
     case = all_cases(256)[name]
     offered = build_module(case.parts, case.hints).factors() is not None
-    low_rank = ("lora", "embedding", "lokr-w2", "lokr-both", "lokr-conv", "lokr-tucker")
+    low_rank = ("lora", "embedding", "lokr-w2", "lokr-both", "lokr-conv", "lokr-tucker", "loha")
     assert offered == (case.name.startswith(low_rank) and case.name != "lokr-conv-whole")
 
 
 @pytest.mark.parametrize("name", [
     "lora", "lora-conv3x3", "lora-tucker", "lokr-w2", "lokr-both", "lokr-conv", "lokr-tucker",
-    "embedding",
+    "embedding", "loha",
 ])
 def test_low_rank_factors_are_the_delta_and_belong_to_the_caller(name: str) -> None:
     case = all_cases(256, SMALL, torch.float16)[name]

@@ -1,8 +1,7 @@
 """The factors of all networks on one layer, side by side: any number of networks is two products.
 
 `up` [out, R] and `down` [R, in * kernel] are joined along the rank, and a strength per image and
-network is a factor of R numbers between them. Layers with networks that have no factors have no
-bank.
+network is a factor of R numbers between them. Networks that have no factors are not in it.
 """
 
 from __future__ import annotations
@@ -24,11 +23,20 @@ Term = tuple[Edit, int | None]
 
 @dataclass(frozen=True, eq=False)
 class Bank:
-    """up [out, R] and down [R, in * kernel] in one dtype on one device; `ranks` sum up to R."""
+    """up [out, R] and down [R, in * kernel] in one dtype on one device; `ranks` sum up to R.
+
+    A term without factors has rank 0: it is not in here.
+    """
 
     up: Tensor
     down: Tensor
     ranks: tuple[int, ...]
+
+    def left_out(self, recipe: Recipe, terms: Sequence[Term]) -> tuple[Step, ...]:
+        """The steps of a recipe that are not in the bank of these terms."""
+        missing = {(edit.key, _rank(dyn))
+                   for (edit, dyn), rank in zip(terms, self.ranks, strict=True) if not rank}
+        return tuple(step for step in recipe.steps if _key(step) in missing)
 
     def scaled_up(self, strengths: Sequence[float]) -> Tensor:
         """up with a strength per term folded in; itself where all are 1."""
@@ -64,22 +72,24 @@ def strengths_of(recipes: Sequence[Recipe | None], terms: Sequence[Term]) -> lis
     return rows
 
 
-def make_bank(terms: Sequence[Term], shape: Shape, like: Tensor) -> Bank | None:
+def make_bank(
+    terms: Sequence[Term], shape: Shape, like: Tensor, *, factored: bool = True
+) -> Bank:
     """The bank of these terms on a weight of `shape`, in dtype and device of `like`.
 
-    `None` where a term has no factors. Made in fp32, rounded once.
+    Made in fp32, rounded once. Without `factored` no term is in it.
     """
-    ups: list[Tensor] = []
-    downs: list[Tensor] = []
+    ups: list[Tensor] = [torch.zeros(shape[0], 0)]
+    downs: list[Tensor] = [torch.zeros(0, math.prod(shape[1:]))]
+    ranks: list[int] = []
     for edit, dyn_dim in terms:
-        pair = edit.codec.factors(dyn_dim)
-        if pair is None:
-            return None
-        ups.append(_on_rows(edit, pair[0], shape[0]))
-        downs.append(_on_columns(edit, pair[1], shape))
-    ranks = tuple(down.shape[0] for down in downs)
+        pair = edit.codec.factors(dyn_dim) if factored else None
+        if pair is not None:
+            ups.append(_on_rows(edit, pair[0], shape[0]))
+            downs.append(_on_columns(edit, pair[1], shape))
+        ranks.append(0 if pair is None else pair[1].shape[0])
     up, down = torch.cat(ups, dim=1), torch.cat(downs)
-    return Bank(up.to(like.device, like.dtype), down.to(like.device, like.dtype), ranks)
+    return Bank(up.to(like.device, like.dtype), down.to(like.device, like.dtype), tuple(ranks))
 
 
 def _on_rows(edit: Edit, up: Tensor, out: int) -> Tensor:

@@ -18,7 +18,7 @@ from loradex.networks.bank import Bank, Term, make_bank, strengths_of, terms_of
 from loradex.networks.edits import weight_for_bias
 from loradex.networks.merge import delta_of
 from loradex.networks.model import Place
-from loradex.networks.recipe import Recipe
+from loradex.networks.recipe import Recipe, Step
 from loradex.networks.storage import is_convolution, readable_bias, shape_of, values_of
 
 _CONVOLVE = {3: functional.conv1d, 4: functional.conv2d, 5: functional.conv3d}
@@ -84,24 +84,23 @@ class Branch:
             return self._with_bias(module, output)
         given = given.to(device=output.device, dtype=output.dtype)
         bank = self._bank_for(module, output)
-        if bank is None:
-            return self._dense(module, given, output)
-        if is_convolution(module):
-            return self._convolved(module, bank, given, output)
-        return self._multiplied(bank, given, output)
+        if any(bank.ranks):
+            add = self._convolved if is_convolution(module) else self._multiplied
+            output = add(module, bank, given, output)
+        return output if all(bank.ranks) else self._dense(module, bank, given, output)
 
-    def _bank_for(self, module: nn.Module, output: Tensor) -> Bank | None:
+    def _bank_for(self, module: nn.Module, output: Tensor) -> Bank:
         """The factors in the dtype and on the device of the output, made when they are needed."""
-        if getattr(module, "groups", 1) != 1:
-            return None  # each group of a grouped convolution sees a part of the input only
         bank = self._bank
         if bank is None or (bank.up.device, bank.up.dtype) != (output.device, output.dtype):
             parameter = self.place.parameter
             assert parameter is not None
+            # Each group of a grouped convolution sees a part of the input only.
+            whole = getattr(module, "groups", 1) == 1
             with torch.inference_mode(False), torch.no_grad():
-                self._bank, self._folded = make_bank(
-                    self._terms, shape_of(parameter), output), None
-        return self._bank
+                bank = make_bank(self._terms, shape_of(parameter), output, factored=whole)
+            self._bank, self._folded = bank, None
+        return bank
 
     def _up(self, bank: Bank) -> Tensor:
         """up with the strengths, which are the same for all images."""
@@ -110,7 +109,7 @@ class Branch:
                 self._folded = bank.scaled_up(self._strengths[0])
         return self._folded
 
-    def _multiplied(self, bank: Bank, given: Tensor, output: Tensor) -> Tensor:
+    def _multiplied(self, _: nn.Module, bank: Bank, given: Tensor, output: Tensor) -> Tensor:
         """output [..., out] + up @ (down @ given [..., in])."""
         inner = functional.linear(given, bank.down)
         up = bank.up
@@ -153,32 +152,34 @@ class Branch:
                 f"of the {images} images whose networks differ")
         return rows // images
 
-    def _dense(self, module: nn.Module, given: Tensor, output: Tensor) -> Tensor:
+    def _dense(
+        self, module: nn.Module, bank: Bank, given: Tensor, output: Tensor
+    ) -> Tensor:
         """Types without factors: the whole delta is made for the call and let go."""
-        if len(self.recipes) == 1:
-            return output + self._of_delta(module, given, self.recipes[0], output)
+        steps = [() if one is None else bank.left_out(one, self._terms) for one in self.recipes]
+        if len(steps) == 1:
+            return output + self._of_delta(module, given, steps[0], output)
         self._repeats(output.shape[0])
         total = output.clone()
-        images = len(self.recipes)
-        for index, recipe in enumerate(self.recipes):
-            if recipe is not None:
+        images = len(steps)
+        for index, own in enumerate(steps):
+            if own:
                 part = given[index::images]
-                total[index::images] += self._of_delta(module, part, recipe, output)
+                total[index::images] += self._of_delta(module, part, own, output)
         return total
 
     def _of_delta(
-        self, module: Any, given: Tensor, recipe: Recipe | None, output: Tensor
+        self, module: Any, given: Tensor, steps: Sequence[Step], output: Tensor
     ) -> Tensor:
-        """What the recipe's whole delta makes of the input."""
-        assert recipe is not None
+        """What the whole delta of these steps makes of the input."""
         parameter = self.place.parameter
         assert parameter is not None
-        needed = any(step.edit.codec.weight_dependent for step in recipe.steps)
+        needed = any(step.edit.codec.weight_dependent for step in steps)
         weight = values_of(module, parameter) if needed else None
         if weight is None:
             weight = torch.zeros(shape_of(parameter), device=output.device)
         with torch.no_grad():
-            delta = delta_of(weight.to(output.device), recipe.steps).to(output.dtype)
+            delta = delta_of(weight.to(output.device), steps).to(output.dtype)
         if is_convolution(module):
             found: Tensor = module._conv_forward(given, delta, None)
             return found

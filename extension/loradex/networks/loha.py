@@ -12,6 +12,9 @@ from torch import Tensor
 from loradex.networks.base import NetworkModule, as_matrix, f32, f64
 from loradex.networks.parts import Parts, Shape, show
 
+_MOST_FACTORS = 128
+"""Up to this product of both ranks two factors cost less than the two whole matrices."""
+
 
 @dataclass(frozen=True, eq=False)
 class LohaModule(NetworkModule):
@@ -51,6 +54,15 @@ class LohaModule(NetworkModule):
     @property
     def flat(self) -> bool:
         return self.right1.dim() == 2
+
+    def factors(self, dyn_dim: int | None = None) -> tuple[Tensor, Tensor] | None:
+        """Column (i, j) of up is left1_i * left2_j, row (i, j) of down right1_i * right2_j."""
+        if self.left1.shape[1] * self.left2.shape[1] > _MOST_FACTORS:
+            return None
+        left1, left2 = f32(self.left1) * self.scale, f32(self.left2)
+        right1, right2 = as_matrix(f32(self.right1)), as_matrix(f32(self.right2))
+        up = (left1[:, :, None] * left2[:, None, :]).reshape(left1.shape[0], -1)
+        return up, (right1[:, None, :] * right2[None, :, :]).reshape(up.shape[1], -1)
 
     def delta(self, weight: Tensor, dyn_dim: int | None = None) -> Tensor:
         self.check_fits(weight)
