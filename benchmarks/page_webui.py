@@ -15,6 +15,7 @@ import os
 import statistics
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,6 +102,23 @@ def own_tab(address: str) -> Numbers:
                 "DOM nodes": page.evaluate(NODES)}
 
 
+def switch_own_cards(address: str, shown: bool) -> None:
+    """Loradex' setting of that name; the WebUI keeps a page once made until its refresh."""
+    asked = urllib.request.Request(
+        f"{address}/sdapi/v1/options", json.dumps({"loradex_own_cards": shown}).encode(),
+        {"Content-Type": "application/json"})
+    urllib.request.urlopen(asked, timeout=60).close()
+    with browsing() as browser:
+        page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(address, timeout=PATIENCE_MS)
+        for tab in ("txt2img", "img2img"):
+            pressed = f"#{tab}_lora_extra_refresh_internal"
+            page.wait_for_selector(pressed, state="attached")
+            page.evaluate(f"document.querySelector('{pressed}').click()")
+        page.wait_for_function(f"{NODES} === 0")
+
+
 def typed(page: Any, word: str) -> list[float]:
     times: list[float] = page.evaluate(TYPE, word)
     return times
@@ -120,8 +138,16 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="loradex-page-") as folder,
         webui(installation_at(given.webui), Path(folder), given.files) as (address, root, seconds),
     ):
+        def without_own_cards() -> Numbers:
+            for file in root.glob("just arrived *"):  # the first measurement's
+                file.unlink()
+            wait_until(lambda: listed(address) <= given.files)
+            switch_own_cards(address, False)
+            return measure(address, root, TAB)
+
         for name, work in (("Loradex", lambda: measure(address, root, TAB)),
-                           ("the WebUI's own tab", lambda: own_tab(address))):
+                           ("the WebUI's own tab", lambda: own_tab(address)),
+                           ("Loradex, own cards not drawn", without_own_cards)):
             found[name] = work()
             found[name]["start of the WebUI, s"] = seconds
             print(f"{name}\n{table(found[name])}\n", flush=True)

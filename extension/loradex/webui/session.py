@@ -21,8 +21,9 @@ from loradex.webui.fallback import BuiltInFallback
 from loradex.webui.hash_source import HashSource
 from loradex.webui.hosts.host import Host
 from loradex.webui.live_catalog import LiveCatalog
+from loradex.webui.own_cards import OwnCards
 from loradex.webui.reporting import Reporter
-from loradex.webui.settings import CACHE_MB, ENGINE, MEGABYTE, UNDO_BUILTIN, WATCH
+from loradex.webui.settings import CACHE_MB, ENGINE, MEGABYTE, OWN_CARDS, UNDO_BUILTIN, WATCH
 from loradex.webui.steps import position_of
 from loradex.webui.takeover import TagOwner
 
@@ -42,6 +43,7 @@ class Session:
             self.applier, self._embeddings, Conditionings(host), self.reporter, self._fallback)
         self._owner = TagOwner(self._handler)
         self._fallback.connect(self._owner)
+        self._own_cards = OwnCards()
         self._lock = threading.RLock()
         self._facts: tuple[Path, int, CheckpointFacts | None] | None = None
 
@@ -50,6 +52,7 @@ class Session:
         self.follow_settings()
 
     def stop(self) -> None:
+        self._own_cards.show(True)
         self._give_back()
         self.applier.close()
         self.catalog.close()
@@ -58,6 +61,7 @@ class Session:
         """Takes the tags over or gives them back, as the settings say now."""
         with self._lock:
             self.applier.manager.limit_cache(_cache_bytes())
+            self._own_cards.show(switch(OWN_CARDS.key, True))
             self._fallback.undo_patches = switch(UNDO_BUILTIN.key, True)
             if not switch(ENGINE.key, True):
                 self._give_back()

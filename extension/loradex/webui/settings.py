@@ -35,6 +35,10 @@ FORCE = Setting(
 UNDO_BUILTIN = Setting(
     "loradex_undo_builtin", True, "Undo the built-in's patches of torch while Loradex is on",
     "they cost time in every layer and step; they are put back when Loradex is off")
+OWN_CARDS = Setting(
+    "loradex_own_cards", True, "Draw the cards of the WebUI's own Lora tab",
+    "without them the WebUI's page is lighter where there are thousands of files; "
+    "reload the page in the browser")
 CACHE_MB = Setting(
     "loradex_cache_mb", 2048, "Memory for LoRA files that were used lately (MB)",
     "those of the prompt are always kept, and count; 0 keeps no others")
@@ -42,7 +46,7 @@ WATCH = Setting(
     "loradex_watch", True, "Watch the LoRA folders",
     "new files show up by themselves; takes effect with Reload UI", at_once=False)
 
-SETTINGS = (ENGINE, STRICT, FORCE, UNDO_BUILTIN, CACHE_MB, WATCH)
+SETTINGS = (ENGINE, STRICT, FORCE, UNDO_BUILTIN, OWN_CARDS, CACHE_MB, WATCH)
 
 
 def add_settings(plugin: Plugin) -> None:

@@ -14,6 +14,7 @@ from modules import (
     sd_models,
     shared,
     ui,
+    ui_extra_networks,
 )
 
 
@@ -27,6 +28,7 @@ def initialize_rest(load_model: bool = True) -> None:
         thread.start()
         thread.join()  # the real one goes on beside the page's making
     extra_networks.initialize()
+    ui_extra_networks.extra_pages.clear()
 
 
 def start_ui() -> Any:

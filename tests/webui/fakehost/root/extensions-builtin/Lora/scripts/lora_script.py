@@ -6,7 +6,7 @@ from typing import Any
 import extra_networks_lora
 import lora_patches
 import networks
-from modules import extra_networks, script_callbacks, shared
+from modules import extra_networks, script_callbacks, shared, ui_extra_networks
 from modules.shared import OptionInfo
 
 
@@ -14,7 +14,16 @@ def unload() -> None:
     networks.originals.undo()
 
 
+class ExtraNetworksPageLora(ui_extra_networks.ExtraNetworksPage):
+    def __init__(self) -> None:
+        super().__init__("Lora")
+
+    def list_items(self) -> list[dict[str, Any]]:
+        return [{"name": name} for name in networks.available_networks]
+
+
 def before_ui() -> None:
+    ui_extra_networks.register_page(ExtraNetworksPageLora())
     networks.extra_network_lora = extra_networks_lora.ExtraNetworkLora()
     extra_networks.register_extra_network(networks.extra_network_lora)
     extra_networks.register_extra_network_alias(networks.extra_network_lora, "lyco")
