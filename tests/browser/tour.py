@@ -84,7 +84,7 @@ def widths(browser: Any, address: str) -> None:
         to(page, "LoRAs")
         page.locator("loradex-manager .card .picture img.there").first.wait_for()
         if scheme == "dark":
-            card(page, "Golden").first.locator("[data-do=info]").click()
+            card(page, "gold leaf").first.locator("[data-do=info]").click()
             page.locator("loradex-manager .panel section").nth(3).wait_for()
         page.wait_for_timeout(2 * SETTLE_MS)
         page.screenshot(path=IMAGES / f"{name}.jpg", type="jpeg", quality=QUALITY)
