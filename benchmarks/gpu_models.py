@@ -17,17 +17,20 @@ from torch import Tensor, nn
 
 RANK = 32
 _UNET = ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D")
+_SDXL: Mapping[str, Any] = {
+    "cross_attention_dim": 2048, "block_out_channels": (320, 640, 1280),
+    "attention_head_dim": (5, 10, 20), "transformer_layers_per_block": (1, 2, 10),
+    "use_linear_projection": True, "down_block_types": _UNET,
+    "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+    "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "tiny": {"block_out_channels": (32, 64, 64, 64), "cross_attention_dim": 48},
     "sd15": {"block_out_channels": (320, 640, 1280, 1280), "cross_attention_dim": 768},
-    "sdxl": {
-        "block_out_channels": (320, 640, 1280), "cross_attention_dim": 2048,
-        "attention_head_dim": (5, 10, 20), "transformer_layers_per_block": (1, 2, 10),
-        "use_linear_projection": True, "down_block_types": _UNET,
-        "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-        "addition_embed_type": "text_time", "addition_time_embed_dim": 256,
-        "projection_class_embeddings_input_dim": 2816,
-    },
+    "sdxl": _SDXL,
+    # As many modules as SDXL has, so small that what a switch takes is the engine's own time.
+    "narrow-sdxl": {**_SDXL, "block_out_channels": (32, 64, 64), "cross_attention_dim": 64},
     "tiny-flux": {"num_layers": 1, "num_single_layers": 2, "num_attention_heads": 2,
                   "attention_head_dim": 16, "joint_attention_dim": 32, "pooled_projection_dim": 16},
     "flux": {"num_layers": 19, "num_single_layers": 38, "num_attention_heads": 24,

@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,8 +16,7 @@ from loradex.errors import BrokenNetworkError, IncompatibleNetworkError
 from loradex.networks.parts import ModuleHints, Parts, Shape, show
 
 
-@dataclass(frozen=True, eq=False)
-class Factors:
+class Factors(NamedTuple):
     """delta = scale * up [out, R] @ down [R, in * kernel]."""
 
     up: Tensor

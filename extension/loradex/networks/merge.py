@@ -64,7 +64,7 @@ class Merger:
                 self._rows(base, live, start, stop, chosen)
             else:
                 live[start:stop].copy_(base[start:stop])
-        self.work.bytes_written += live.numel() * live.element_size()
+        self.work.bytes_written += live.nbytes
 
     def bias(
         self, base: Tensor | None, live: Tensor, weight: Tensor, steps: Sequence[Step]
@@ -104,7 +104,8 @@ class Merger:
         up, down, scale = factors.up, factors.down, factors.scale
         if base.dtype == up.dtype:
             torch.addmm(base, up, down, alpha=scale, out=live)
-            self._watch(live, live.dtype)
+            if live.dtype == torch.float16:
+                self._watch(live, live.dtype)
             return
         for start, stop, block in self._blocks(base):
             block.copy_(base[start:stop])
@@ -195,11 +196,15 @@ def _sum_in_fp32(stack: ExitStack) -> None:
             stack.callback(setattr, switches, name, was)
 
 
-def segments(out: int, steps: Sequence[Step]) -> Iterator[tuple[int, int, list[Step]]]:
+def segments(out: int, steps: Sequence[Step]) -> Sequence[tuple[int, int, Sequence[Step]]]:
     """Row ranges that together are all rows, each with the steps that write it."""
-    if all(step.edit.rows is None for step in steps):
-        yield 0, out, list(steps)
-        return
+    for step in steps:
+        if step.edit.rows is not None:
+            return list(_segments(out, steps))
+    return ((0, out, steps),)
+
+
+def _segments(out: int, steps: Sequence[Step]) -> Iterator[tuple[int, int, list[Step]]]:
     cuts = {0, out}
     for step in steps:
         rows = step.edit.rows
@@ -238,6 +243,8 @@ def _matrices(base: Tensor, live: Tensor) -> tuple[Tensor, Tensor, bool] | None:
     if base.dtype not in FACTORED or base.dim() < 2 or live.stride() != base.stride():
         return None
     if base.is_contiguous():
+        if base.dim() == 2:
+            return base, live, False
         return base.view(base.shape[0], -1), live.view(base.shape[0], -1), False
     order = (0, *range(2, base.dim()), 1)
     if base.dim() > 2 and base.permute(order).is_contiguous():

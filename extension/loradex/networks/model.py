@@ -51,10 +51,10 @@ class Place:
     @property
     def in_model(self) -> bool:
         """Whether the model still has this very module there, bare or in a wrapper."""
-        if not self.child:  # a parameter of the root
-            return True
         found = self.holder._modules.get(self.child)
-        return found is self.module or (found is not None and _bare(found) is self.module)
+        if found is self.module or not self.child:  # a parameter of the root has no child
+            return True
+        return found is not None and _bare(found) is self.module
 
 
 @dataclass(eq=False)

@@ -148,14 +148,20 @@ class Patcher:
         also: Callable[[Plan], None] = lambda _: None,
     ) -> tuple[Rows, dict[Place, Recipe]]:
         """What becomes of each entry, and the recipes of those that fit."""
-        rows = {entry.identity: self._check(entry, strict, force, also) for entry in entries}
+        rows: Rows = {}
+        plans: dict[Stamp, Plan] = {}
+        for entry in entries:
+            row, plan = self._check(entry, strict, force, also)
+            rows[entry.identity] = row
+            if plan is not None:
+                plans[entry.network.stamp] = plan
         fitting = [entry for entry in entries if not rows[entry.identity].skipped]
-        plans = {entry.network.stamp: self.plan(entry.network) for entry in fitting}
         return rows, make_recipes(fitting, plans)
 
     def _check(
         self, entry: StackEntry, strict: bool, force: bool, also: Callable[[Plan], None]
-    ) -> Applied:
+    ) -> tuple[Applied, Plan | None]:
+        """What becomes of an entry, with its plan unless it is left out."""
         network = entry.network
         row = Applied(
             network.id, network.name, entry.te_strength, entry.unet_strength, dyn_dim=entry.dyn_dim,
@@ -168,9 +174,9 @@ class Patcher:
         except NetworkError as error:
             if strict:
                 raise
-            return replace(row, skipped=str(error))
+            return replace(row, skipped=str(error)), None
         counts = {name: count for name, count in plan.counts.items() if entry.acts_on(name)}
-        return replace(row, components=counts, notes=notes)
+        return replace(row, components=counts, notes=notes), plan
 
     def _reconcile(self) -> tuple[str, ...]:
         """Looks at every slot's parameter; weights that others replaced are the new base."""

@@ -70,8 +70,11 @@ def _terms(
         whole = step.edit.factors(step.dyn_dim, device, dtype)
         if whole is None:
             return []
-        first, last = local_rows(step, start, stop)
-        found.append(Factors(whole.up[first:last], whole.down, whole.scale * step.strength))
+        up = whole.up
+        if step.edit.rows is not None or up.shape[0] != stop - start:
+            first, last = local_rows(step, start, stop)
+            up = up[first:last]
+        found.append(Factors(up, whole.down, whole.scale * step.strength))
     return found
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from loradex.networks.block_weights import BlockWeights
 from loradex.networks.edits import Edit, Key
@@ -67,17 +68,15 @@ class StackEntry:
         return () if self.blocks is None else (self.blocks.blocks, self.blocks.rules)
 
 
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One term of a recipe: strength * delta."""
+class Step(NamedTuple):
+    """One term of a recipe: strength * delta. A tuple, of which a switch makes thousands."""
 
     edit: Edit
     strength: float
     dyn_dim: int | None
 
 
-@dataclass(frozen=True, eq=False)
-class Recipe:
+class Recipe(NamedTuple):
     """What a parameter is made of; two recipes of one key give the same bits."""
 
     place: Place

@@ -184,8 +184,11 @@ class Slot:
     def _point(self, data: Tensor) -> None:
         """The parameter holds `data` from now on, in the mode in which it was made."""
         assert self.parameter is not None
-        with torch.inference_mode(self.inference):
+        if torch.is_inference_mode_enabled() is self.inference:
             self.parameter.data = data
+        else:
+            with torch.inference_mode(self.inference):
+                self.parameter.data = data
         self._address = data.data_ptr()
 
     def _remember(self) -> None:
