@@ -28,13 +28,30 @@ class CastConv(nn.Conv2d):
         return self._conv_forward(given, self.weight.to(given.dtype), bias)
 
 
-_CAST = {nn.Linear: CastLinear, nn.Conv2d: CastConv}
+class CastLayerNorm(nn.LayerNorm):
+    def forward(self, given: Tensor) -> Tensor:
+        weight, bias = self.weight.to(given.dtype), self.bias.to(given.dtype)
+        return functional.layer_norm(given, self.normalized_shape, weight, bias, self.eps)
 
 
-def store_fp8(root: nn.Module, dtype: torch.dtype = FP8) -> nn.Module:
+class CastGroupNorm(nn.GroupNorm):
+    def forward(self, given: Tensor) -> Tensor:
+        weight, bias = self.weight.to(given.dtype), self.bias.to(given.dtype)
+        return functional.group_norm(given, self.num_groups, weight, bias, self.eps)
+
+
+_CAST: Mapping[type, type[nn.Module]] = {nn.Linear: CastLinear, nn.Conv2d: CastConv}
+NORMS: Mapping[type, type[nn.Module]] = {
+    nn.LayerNorm: CastLayerNorm, nn.GroupNorm: CastGroupNorm}
+"""Forge keeps norms in fp8 as well, AUTOMATIC1111 and diffusers do not."""
+
+
+def store_fp8(
+    root: nn.Module, dtype: torch.dtype = FP8, kinds: Mapping[type, type[nn.Module]] = _CAST
+) -> nn.Module:
     """Every linear layer and convolution of the module in fp8, biases included."""
     for module in root.modules():
-        kind = _CAST.get(type(module))
+        kind = kinds.get(type(module))
         if kind is not None:
             module.__class__ = kind
             for parameter in module.parameters(recurse=False):
@@ -48,7 +65,9 @@ def one_layer(layer: nn.Module) -> BoundModel:
     root.layer = layer
     out = Builder()
     shape = shape_of(layer.weight)
-    if len(shape) == 2:
+    if len(shape) == 1:
+        out.norm("layer", "layer", *shape)
+    elif len(shape) == 2:
         out.linear("layer", "layer", *shape)
     else:
         out.conv("layer", "layer", shape[0], shape[1], shape[2])

@@ -25,6 +25,7 @@ from tests.networks.enginekit import (  # noqa: E402
 )
 from tests.networks.stored import (  # noqa: E402
     FP8,
+    NORMS,
     CastLinear,
     applied_to,
     bytes_of,
@@ -236,6 +237,37 @@ def test_merged_and_unmergeable_layers_meet_in_one_network() -> None:
         "matched": 2, "total": 2, "branch": 1}
     assert all(torch.allclose(a, b, atol=1e-5)
                for a, b in zip(run(model), run(dense), strict=True))
+
+
+@pytest.mark.parametrize("make", [
+    lambda: (nn.LayerNorm(16), torch.randn(2, 5, 16)),
+    lambda: (nn.GroupNorm(4, 16), torch.randn(2, 16, 3, 3)),
+], ids=["layer norm", "group norm"])
+def test_a_norm_in_fp8_is_changed_beside_it(make) -> None:
+    layer, x = make()
+    layer.weight.data += 0.5 * torch.randn(16)
+    root = store_fp8(nn.Sequential(layer), kinds=NORMS)
+    parts = {"w_norm": torch.randn(16) * 1e-3, "b_norm": torch.randn(16) * 1e-3}
+    with torch.no_grad():
+        before = layer(x)
+        patcher = Patcher(one_layer(root[0]))
+        report = patcher.apply([StackEntry(network("a", {"denoiser.layer": parts}))])
+        found = layer(x) - before
+        scaled = type(layer).__mro__[1].forward(
+            _plain(layer, parts["w_norm"], parts["b_norm"]), x)
+        assert torch.allclose(found, scaled, atol=1e-6)
+        assert str(report.applied[0].components["unet"]) == "1/1 (branch)"
+        patcher.restore()
+        assert torch.equal(layer(x), before)
+
+
+def _plain(norm: nn.Module, weight: torch.Tensor, bias: torch.Tensor) -> nn.Module:
+    """The same norm in fp32 with these parameters."""
+    plain = type(norm).__mro__[1]
+    first = [norm.num_groups] if isinstance(norm, nn.GroupNorm) else []
+    made = plain(*first, 16, eps=norm.eps)
+    made.weight.data, made.bias.data = weight, bias
+    return made
 
 
 def test_a_bias_in_fp8_is_changed_beside_the_layer() -> None:

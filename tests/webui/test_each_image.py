@@ -137,6 +137,11 @@ class Rewrites(scripts.Script):
 """
 
 
+def test_it_is_said_even_where_the_first_prompt_has_none(webui: FakeWebUI) -> None:
+    found = batch(webui, ["a cat AND a dog", "a cat AND a dog <lora:b:1>"])
+    assert "those of the first are on all of them" in found.comments
+
+
 def test_a_batch_that_a_script_rewrote_has_the_tags_of_its_first_prompt(tmp_path: Path) -> None:
     other = ("rewriting", {"scripts/rewrites.py": REWRITING})
     made = webui_with_loradex(tmp_path, other)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
@@ -56,6 +57,18 @@ def test_reforge_takes_off_what_it_backed_up_and_moves_nothing_else() -> None:
 def test_a_model_without_patchers_is_left_alone() -> None:
     for host in (Forge(), ReForge()):
         host.settle(SimpleNamespace())
+
+
+def test_forge_says_which_checkpoint_the_first_picture_will_load(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = SimpleNamespace(forge_loading_parameters={})
+    modules = ModuleType("modules")
+    modules.sd_models = SimpleNamespace(model_data=data)
+    monkeypatch.setitem(sys.modules, "modules", modules)
+    assert Forge().chosen_checkpoint() is None
+    data.forge_loading_parameters = {"checkpoint_info": SimpleNamespace(filename="/m/a.ckpt")}
+    assert Forge().chosen_checkpoint() == Path("/m/a.ckpt")
 
 
 def written_slot() -> tuple[torch.nn.Linear, Slot, torch.Tensor]:

@@ -164,3 +164,18 @@ def test_without_a_schedule_a_step_asks_nothing_of_the_model(
     monkeypatch.setattr(applier, "step", None)
     webui.txt2img("cat <lora:a:1:lbw=MIDD>")
     assert not applier.manager.moves
+
+
+@pytest.mark.parametrize("flags", [[], ["lowvram"]], ids=["resident", "lowvram"])
+def test_the_text_encoder_reads_the_second_prompt_with_its_own_strength(
+    tmp_path: Path, flags: list[str]
+) -> None:
+    """With lowvram the WebUI encodes it ahead of the first pass."""
+    made = webui_with_loradex(tmp_path, flags=flags)
+    write_lora(made.lora_dir / "a.safetensors")
+    with made as webui:
+        fields = {"enable_hr": True, "hr_prompt": "cat"}
+        without = webui.txt2img("cat <lora:a:te=1:unet=0>", **fields).picture
+        del fields["hr_prompt"]
+        assert webui.txt2img("cat <lora:a:te=1:unet=0:hr=0>", **fields).picture == without
+        assert webui.txt2img("cat <lora:a:te=1:unet=0>", **fields).picture != without

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def test_each_setting_is_among_the_webuis_with_its_help(tmp_path: Path) -> None:
             option = webui.opts.data_labels[one.key]
             assert getattr(webui.opts, one.key) == one.default
             assert option.label == one.label
-            assert one.help in option.comment_after
+            assert html.escape(one.help, quote=False) in option.comment_after
             assert option.section == ("loradex", "Loradex")
             assert (option.onchange is not None) == one.at_once
         webui.set("loradex_cache_mb", 1)

@@ -19,7 +19,14 @@ from loradex.networks.edits import weight_for_bias
 from loradex.networks.merge import delta_of
 from loradex.networks.model import Place
 from loradex.networks.recipe import Recipe, Step
-from loradex.networks.storage import is_convolution, readable_bias, shape_of, values_of
+from loradex.networks.storage import (
+    channels_axis,
+    is_convolution,
+    is_norm,
+    readable_bias,
+    shape_of,
+    values_of,
+)
 
 _CONVOLVE = {3: functional.conv1d, 4: functional.conv2d, 5: functional.conv3d}
 
@@ -95,8 +102,8 @@ class Branch:
         if bank is None or (bank.up.device, bank.up.dtype) != (output.device, output.dtype):
             parameter = self.place.parameter
             assert parameter is not None
-            # Each group of a grouped convolution sees a part of the input only.
-            whole = getattr(module, "groups", 1) == 1
+            # A norm scales; each group of a grouped convolution sees a part of the input only.
+            whole = getattr(module, "groups", 1) == 1 and not is_norm(module)
             with torch.inference_mode(False), torch.no_grad():
                 bank = make_bank(self._terms, shape_of(parameter), output, factored=whole)
             self._bank, self._folded = bank, None
@@ -183,12 +190,16 @@ class Branch:
         if is_convolution(module):
             found: Tensor = module._conv_forward(given, delta, None)
             return found
+        if isinstance(module, nn.GroupNorm):
+            return functional.group_norm(given, module.num_groups, delta, None, module.eps)
+        if isinstance(module, nn.LayerNorm):
+            return functional.layer_norm(given, module.normalized_shape, delta, None, module.eps)
         return functional.linear(given, delta.view(delta.shape[0], -1))
 
     def _with_bias(self, module: nn.Module, output: Tensor) -> Tensor:
         """output + the changes of the bias [out] along the channels."""
         rows = [self._bias_of(recipe, output) for recipe in self.recipes]
-        axis = 1 if is_convolution(module) else output.dim() - 1
+        axis = channels_axis(module, output)
         shape = [1] * output.dim()
         shape[axis] = output.shape[axis]
         if len(rows) == 1:
@@ -199,7 +210,7 @@ class Branch:
 
     def _bias_of(self, recipe: Recipe | None, output: Tensor) -> Tensor:
         """The change [out] of the bias, fp32."""
-        channels = output.shape[1 if is_convolution(self.place.module) else -1]
+        channels = output.shape[channels_axis(self.place.module, output)]
         total = torch.zeros(channels, device=output.device)
         bias = self.place.parameter
         old = None if bias is None else readable_bias(bias).to(output.device)

@@ -19,7 +19,8 @@ from loradex.keys.targets import Shape
 
 MERGEABLE = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 _CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-_NO_PRODUCT = (nn.Embedding, nn.LayerNorm, nn.GroupNorm, nn.MultiheadAttention)
+_NORMS = (nn.LayerNorm, nn.GroupNorm)
+_NO_PRODUCT = (nn.Embedding, nn.MultiheadAttention)
 
 
 def unmergeable(parameter: Tensor) -> str:
@@ -40,13 +41,17 @@ def unmergeable(parameter: Tensor) -> str:
 def unbranchable(module: nn.Module, holder: nn.Module, attribute: str) -> str:
     """Why a network cannot be computed beside this layer; empty where it can.
 
-    That needs a layer which is called with what its weight is multiplied with.
+    That needs a layer which is called with what its weight is multiplied with, or a norm that is
+    known.
     """
     if not attribute.endswith(("weight", "bias")) or attribute.startswith("in_proj"):
         return f"'{attribute}' is no layer of its own"
     if isinstance(holder, nn.MultiheadAttention):
         return "torch's attention reads it without calling it"
     if isinstance(module, _NO_PRODUCT) or not callable(getattr(module, "forward", None)):
+        return f"a {type(module).__name__} is no matrix product"
+    weight = module._parameters.get("weight")
+    if weight is not None and len(shape_of(weight)) < 2 and not is_norm(module):
         return f"a {type(module).__name__} is no matrix product"
     return ""
 
@@ -65,6 +70,16 @@ def is_compiled(root: nn.Module) -> bool:
 
 def is_convolution(module: nn.Module) -> bool:
     return isinstance(module, _CONVOLUTIONS)
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Whether it scales each channel, after a normalisation that torch's functions do alone."""
+    return isinstance(module, _NORMS)
+
+
+def channels_axis(module: nn.Module, output: Tensor) -> int:
+    """The dimension of a layer's output that its bias [channels] lies along."""
+    return 1 if isinstance(module, (*_CONVOLUTIONS, nn.GroupNorm)) else output.dim() - 1
 
 
 def shape_of(parameter: Tensor) -> Shape:

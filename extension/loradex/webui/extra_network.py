@@ -108,7 +108,7 @@ class LoraExtraNetwork:
         try:
             if bad and strict:
                 raise bad[0][1]
-            hires = bool(getattr(processing, "is_hr_pass", False))
+            hires = _for_second_pass(processing, params)
             images, note = self._by_image(processing, strict)
             report = self._applier.use(Wanted(tags, strict, force, hires, told, images))
         except LoradexError as error:
@@ -139,6 +139,20 @@ class LoraExtraNetwork:
                 raise bad[0][1]
         self._unread = [[unreadable(text, error) for text, error in bad] for _, bad in read]
         return tuple(tags for tags, _ in read), []
+
+
+def _for_second_pass(processing: Any, params: Sequence[Any]) -> bool:
+    """Whether these are the tags of hires fix's second pass.
+
+    Forge, and AUTOMATIC1111 with --lowvram or --medvram, encode its prompt ahead of the first
+    pass: between two calls with the first pass's tags they make one with those of the second
+    (modules/processing.py, `setup_conds`), while `is_hr_pass` is not set yet.
+    """
+    if getattr(processing, "is_hr_pass", False):
+        return True
+    second = getattr(processing, "hr_extra_network_data", None) or {}
+    ahead = {id(one) for group in second.values() for one in group}
+    return any(id(one) in ahead for one in params)
 
 
 def _read(params: Sequence[Any]) -> tuple[tuple[LoraTag, ...], list[tuple[str, PromptError]]]:

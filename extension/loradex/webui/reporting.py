@@ -32,11 +32,11 @@ class Reporter:
     def tell(self, processing: Any, report: RunReport) -> None:
         """A run begins with these networks on."""
         self._keep(report.as_dict(), "")
+        for remark in report.remarks():
+            processing.comment(f"Loradex: {remark}")
         if not report.applied:
             return
         self._write_infotext(processing, report)
-        for remark in report.remarks():
-            processing.comment(f"Loradex: {remark}")
         line = "; ".join(row.line() for row in report.applied)
         # The time differs from batch to batch; what was applied does not.
         said = [(row.name, row.share, row.skipped) for row in report.applied]

@@ -97,17 +97,19 @@ class Session:
         return {"on": not reason, "reason": reason, "host": self.host.name}
 
     def checkpoint(self) -> CheckpointFacts | None:
-        """What the header of the loaded checkpoint says; None where no file is loaded."""
+        """What the header of the checkpoint says that is loaded, or is about to be; None for none.
+        """
         model = self.host.model()
-        if model is None or model.path is None:
+        path = self.host.chosen_checkpoint() if model is None else model.path
+        if path is None:
             return None
         try:
-            stamp = model.path.stat().st_mtime_ns
+            stamp = path.stat().st_mtime_ns
         except OSError:
             return None
         with self._lock:
-            if self._facts is None or self._facts[:2] != (model.path, stamp):
-                self._facts = (model.path, stamp, _classified(model.path))
+            if self._facts is None or self._facts[:2] != (path, stamp):
+                self._facts = (path, stamp, _classified(path))
             return self._facts[2]
 
     def opened_catalog(self) -> Catalog:

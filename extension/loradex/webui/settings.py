@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,4 +68,4 @@ def _option(one: Setting, plugin: Plugin) -> Any:
         {"precision": 0} if whole else {},
         onchange=plugin.switched if one.at_once else None, section=SECTION,
     )
-    return made.info(one.help)
+    return made.info(html.escape(one.help, quote=False))

@@ -51,6 +51,10 @@ class Host(ABC):
     def model(self) -> HostModel | None:
         """The model that is in memory; nothing is loaded for the question."""
 
+    def chosen_checkpoint(self) -> Path | None:
+        """The file that will be loaded for the next picture, while no model is in memory."""
+        return None
+
     @abstractmethod
     def settle(self, root: Any) -> None:
         """Makes the WebUI take off what its own loader put on the weights, as far as it is lazy."""
