@@ -69,11 +69,15 @@ def generate(page: Any, **values: object) -> None:
 
 
 def wait_for_text(page: Any, place: str, words: str) -> str:
-    page.wait_for_function(
-        "([place, words]) => document.querySelector(place)?.innerText.includes(words)",
+    """The text of the moment in which it has these words; a stage may be over right after."""
+    found = page.wait_for_function(
+        """([place, words]) => {
+            const text = document.querySelector(place)?.innerText ?? "";
+            return text.includes(words) && text;
+        }""",
         arg=[place, words],
     )
-    return str(page.inner_text(place))
+    return str(found.json_value())
 
 
 def wait_for_result(page: Any) -> str:

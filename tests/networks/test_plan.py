@@ -153,10 +153,22 @@ def test_a_plan_is_made_again_when_the_model_has_changed_since() -> None:
     assert patcher.apply([StackEntry(net)]).applied[0].components["unet"].branch == 1
 
 
-def test_a_norm_that_is_not_in_memory_is_refused_with_the_reason() -> None:
+class OwnNorm(nn.Module):
+    """A norm of a model's own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(16, device="meta"))
+        self.bias = nn.Parameter(torch.ones(16, device="meta"))
+
+
+def test_a_norm_that_is_not_in_memory_takes_its_network_where_its_kind_is_known() -> None:
     model = toy_model()
     model.components["unet"].root.norm.to("meta")
     net = network("a", {"denoiser.norm": {"w_norm": torch.ones(16), "b_norm": torch.ones(16)}})
+    report = Patcher(model).apply([StackEntry(net)], strict=True)
+    assert str(report.applied[0].components["unet"]) == "1/1 (branch)"
+    model.components["unet"].root.norm = OwnNorm()
     with pytest.raises(IncompatibleNetworkError, match=r"not in memory.*no matrix product"):
         Patcher(model).apply([StackEntry(net)], strict=True)
 
