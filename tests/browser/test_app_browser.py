@@ -211,8 +211,8 @@ def test_a_missing_checkpoint_is_told_in_words(page: Any) -> None:
 
 
 def test_a_second_generation_waits_and_says_so(page: Any, app: str, browser: Any) -> None:
-    generate(page, steps=150)
-    wait_for_text(page, "#stage", "Step")
+    generate(page, steps=150, batch_count=16)  # longer than a page takes to open
+    wait_for_text(page, "#stage", "Picture 1 of 16")
     second = open_tab(browser, app)
     generate(second, steps=1)
     wait_for_text(second, "#stage", "Waiting for the running generation")
