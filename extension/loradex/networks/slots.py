@@ -84,7 +84,7 @@ class Slot:
             return Owner.REPLACED
         if data.data_ptr() == current.data_ptr():
             return self._owner_of_same_memory(parameter, current)
-        same = torch.equal(data, current.to(device=data.device, dtype=data.dtype))
+        same = torch.equal(_bits(data), _bits(current.to(device=data.device, dtype=data.dtype)))
         return Owner.MOVED if same else Owner.REPLACED
 
     def _owner_of_same_memory(self, parameter: nn.Parameter, current: Tensor) -> Owner:
@@ -197,6 +197,11 @@ class Slot:
             self._address, self._dtype = self.parameter.data_ptr(), self.parameter.dtype
             self.inference = self.parameter.is_inference()
         self._version = _version(self.parameter)
+
+
+def _bits(values: Tensor) -> Tensor:
+    """What can be compared: torch 2.1 cannot compare fp8."""
+    return values.view(torch.uint8) if values.element_size() == 1 else values
 
 
 def _version(parameter: nn.Parameter | None) -> int:
