@@ -10,9 +10,7 @@ import copy
 from collections.abc import Callable
 from typing import Any
 
-from loradex.webui.hosts.host import Host
-
-_CACHES = ("cached_c", "cached_uc", "cached_hr_c", "cached_hr_uc")
+from loradex.webui.hosts.host import CONDITIONING_CACHES, Host
 
 
 def params_by_image(processing: Any, handler: Any) -> list[list[Any]]:
@@ -60,7 +58,7 @@ def read_again(processing: Any, c: Any, uc: Any, encode: Callable[[int], None]) 
 def _alone(processing: Any, image: int) -> tuple[Any, Any]:
     """The positive and the negative conditioning of one image."""
     one = copy.copy(processing)
-    for name in _CACHES:
+    for name in CONDITIONING_CACHES:
         setattr(one, name, [None, None])
     if getattr(one, "is_hr_pass", False):
         one.hr_prompts = [processing.hr_prompts[image]]

@@ -70,7 +70,7 @@ class Host(ABC):
             cache[:] = [None, None]
 
 
-_CACHES = ("cached_c", "cached_uc", "cached_hr_c", "cached_hr_uc")
+CONDITIONING_CACHES = ("cached_c", "cached_uc", "cached_hr_c", "cached_hr_uc")
 
 
 def _conditioning_caches(processing: Any) -> Iterator[list[Any]]:
@@ -80,7 +80,7 @@ def _conditioning_caches(processing: Any) -> Iterator[list[Any]]:
     owners = [processing, classes.StableDiffusionProcessing,
               getattr(classes, "StableDiffusionProcessingTxt2Img", None)]
     for owner in owners:
-        for name in _CACHES:
+        for name in CONDITIONING_CACHES:
             cache = getattr(owner, name, None)
             if isinstance(cache, list) and len(cache) == 2:
                 yield cache
