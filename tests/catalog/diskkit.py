@@ -126,16 +126,19 @@ class Live:
     def __init__(self, *roots, **how):
         self.library = Library(*roots)
         self.batches = []
+        self.looks = 0
         self.watcher = Watcher(roots, self._look, **how)
 
     def _look(self, paths):
         self.batches.append(set(paths))
         self.library.reconcile(*paths)
+        self.looks += 1
 
     def start(self):
-        before = len(self.batches)
+        """Until the first look is over: on a busy machine it would list a file half written."""
+        before = self.looks
         self.watcher.start()
-        wait_until(lambda: len(self.batches) > before)
+        wait_until(lambda: self.looks > before)
         return self
 
     def wait_for(self, *ids, seconds=10.0):
