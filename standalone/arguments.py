@@ -142,6 +142,11 @@ def _add_common(parser: Parser) -> None:
     add("--lora-cache-mb", type=int, default=Settings.lora_cache_mb, metavar="N",
         help="MB of memory for LoRA files that were used lately; those of the prompt are "
              f"always kept, and 0 keeps no others (default: {Settings.lora_cache_mb})")
+    add("--base-memory", choices=("auto", "device", "host"), metavar="PLACE",
+        default=Settings.base_memory,
+        help="where the checkpoint's own weights stay while LoRAs are on: device (switching is "
+             "fastest), host (main memory; the card holds no weight twice) or auto (as there "
+             "is room; the default)")
     add("--output-dir", type=Path, default=Settings.output_dir, metavar="FOLDER",
         help="where pictures go as 00001-SEED.png (default: outputs)")
     add("--device", metavar="NAME", help="cuda, cuda:N, mps or cpu (default: the best there is)")
@@ -165,7 +170,7 @@ def _add_behaviour(parser: Parser, out: str = _OUT) -> None:
 def settings_of(arguments: argparse.Namespace) -> Settings:
     return Settings(arguments.device, arguments.dtype, tuple(arguments.lora_dir),
                     arguments.output_dir, presets=arguments.presets,
-                    lora_cache_mb=arguments.lora_cache_mb)
+                    lora_cache_mb=arguments.lora_cache_mb, base_memory=arguments.base_memory)
 
 
 def request_of(arguments: argparse.Namespace) -> GenerationRequest:

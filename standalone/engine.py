@@ -243,7 +243,7 @@ def load_engine(checkpoint: str, settings: Settings, networks: NetworkSource) ->
     given = () if settings.presets is None else (settings.presets,)
     manager = LoraManager(
         cache_bytes=settings.lora_cache_mb * MEGABYTE, source=networks,
-        presets=PresetFiles(lambda: (*beside(folders), *given)),
+        presets=PresetFiles(lambda: (*beside(folders), *given)), base_memory=settings.base_memory,
     )
     encoders = [encoder.model for encoder in model.text_encoders]
     manager.bind(bind_diffusers(model.unet, encoders, model.title))

@@ -11,6 +11,7 @@ from standalone.comparison import Variant
 
 if TYPE_CHECKING:
     from loradex.networks.report import RunReport
+    from loradex.networks.residency import BaseMemory
     from PIL.Image import Image
 
 DEMO = "demo"
@@ -36,6 +37,8 @@ class Settings:
     """Where the index is kept; the account's folder for program data without it."""
     lora_cache_mb: int = 2048
     """Memory for LoRA files; those of the prompt are kept whatever they take."""
+    base_memory: BaseMemory = "auto"
+    """Where the checkpoint's own values of changed weights stay: `auto`, `device` or `host`."""
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # torch is imported when the first network is loaded
     from loradex.networks.network import File, Network
     from loradex.networks.patcher import Patcher
     from loradex.networks.report import RunReport
+    from loradex.networks.residency import BaseMemory
     from loradex.networks.uses import Run, Use
 
 CACHE_BYTES = 2 << 30
@@ -35,11 +36,14 @@ class LoraManager:
 
     `source` finds files by name, a catalog for one; without it the folders are looked through.
     `presets` gives the block weights that tags may name, asked when a tag names one.
+    `base_memory` tells where the checkpoint's values stay while networks are on: `auto`, `device`
+    or `host`, as `networks/residency.py` has it.
     """
 
     def __init__(
         self, roots: Sequence[Path] = (), cache_bytes: int = CACHE_BYTES,
         source: NetworkSource | None = None, presets: Callable[[], Presets] = lambda: BUILT_IN,
+        base_memory: BaseMemory = "auto",
     ) -> None:
         self._source = source or FolderNetworks(roots)
         self._lock = threading.RLock()
@@ -47,6 +51,7 @@ class LoraManager:
         self._memory = self._cache.memory()
         self._patcher: Patcher | None = None
         self._presets = presets
+        self._base_memory: BaseMemory = base_memory
         self._moving: Run | EachRun | None = None
 
     def files(self) -> tuple[NetworkFile, ...]:
@@ -70,10 +75,11 @@ class LoraManager:
     def bind(self, model: BoundModel) -> None:
         """From now on networks go on this model; the one before gets its own weights back."""
         from loradex.networks.patcher import Patcher
+        from loradex.networks.residency import Residency
 
         with self._lock:
             self._let_go()
-            self._patcher = Patcher(model)
+            self._patcher = Patcher(model, Residency(self._base_memory))
 
     def use(
         self, tags: Sequence[LoraTag], *, strict: bool = False, force: bool = False,
@@ -168,6 +174,13 @@ class LoraManager:
         with self._lock:
             self._cache.resize(cache_bytes)
 
+    def keep_base_in(self, memory: BaseMemory) -> None:
+        """Where the checkpoint's values of changed weights stay, from the next write on."""
+        with self._lock:
+            self._base_memory = memory
+            if self._patcher is not None:
+                self._patcher.residency.keep = memory
+
     def memory(self) -> EngineMemory:
         """What is held in memory; while networks are put on, what it was the last time."""
         if self._lock.acquire(timeout=_PATIENCE_S):
@@ -203,9 +216,9 @@ class LoraManager:
             return held
         from loradex.networks.holdings import device_of
 
-        live, spare = self._patcher.buffer_bytes()
+        live, spare, away = self._patcher.buffer_bytes()
         where = device_of(self._patcher.model)
-        return replace(held, live_bytes=live, spare_bytes=spare, device=where)
+        return replace(held, live_bytes=live, spare_bytes=spare, away_bytes=away, device=where)
 
     def _factor_bytes(self, network: Network) -> int:
         return 0 if self._patcher is None else self._patcher.factor_bytes(network)

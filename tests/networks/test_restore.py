@@ -290,6 +290,19 @@ def test_a_cast_model_keeps_its_networks_and_can_still_be_restored() -> None:
     assert_same_bits(snapshot(model), before)
 
 
+def test_a_bias_that_a_network_brings_is_as_the_layer_is_now() -> None:
+    model, fresh = toy_model(), toy_model()
+    patcher = Patcher(model)
+    patcher.apply([StackEntry(NETWORKS[2])])
+    patcher.restore()
+    for one in (model, fresh):
+        one.components["unet"].root.to(torch.bfloat16)
+    patcher.apply([StackEntry(NETWORKS[2])])
+    Patcher(fresh).apply([StackEntry(NETWORKS[2])])
+    assert parameter(model, "unet.bare.bias").dtype == torch.bfloat16
+    assert_same_bits(snapshot(model), snapshot(fresh))
+
+
 def test_a_model_that_changes_its_memory_format_keeps_it_through_restore() -> None:
     model = toy_model()
     before = snapshot(model)

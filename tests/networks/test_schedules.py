@@ -13,9 +13,9 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 from loradex.errors import PatchError, PromptError  # noqa: E402
 from loradex.manager import LoraManager  # noqa: E402
-from loradex.networks import patcher as patcher_module  # noqa: E402
 from loradex.networks.model import BoundModel  # noqa: E402
 from loradex.networks.patcher import Patcher  # noqa: E402
+from loradex.networks.rebuild import Rebuild  # noqa: E402
 from loradex.networks.uses import Run, made_use  # noqa: E402
 from loradex.prompts.curves import Moment  # noqa: E402
 from loradex.prompts.presets import BUILT_IN  # noqa: E402
@@ -161,7 +161,7 @@ def test_a_step_that_cannot_write_leaves_the_checkpoint_and_ends_the_schedule(
         raise RuntimeError("out of memory")
 
     with monkeypatch.context() as patch:
-        patch.setattr(patcher_module.Patcher, "_rebuild", fail)
+        patch.setattr(Rebuild, "write", fail)
         with pytest.raises(PatchError):
             manager.step(4, 9)
     assert_same_bits(snapshot(model), base)

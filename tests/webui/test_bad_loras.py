@@ -192,6 +192,7 @@ class Boom:
 def test_out_of_memory_leaves_the_base_and_says_so(
     webui: FakeWebUI, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
+    webui.set("loradex_base_memory", "graphics card")
     base, weights = webui.txt2img("cat").picture, webui.weights()
     boom = Boom(at, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB"))
     with monkeypatch.context() as patch:
@@ -206,6 +207,22 @@ def test_out_of_memory_leaves_the_base_and_says_so(
     again = webui.txt2img("cat <lora:good:1>")
     assert "Loradex: good 293/293" in again.infotext
     assert again.picture != base
+
+
+@pytest.mark.parametrize("at", [0, 150])
+def test_a_card_without_room_for_weights_twice_gets_the_network_all_the_same(
+    webui: FakeWebUI, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    weights = webui.weights()
+    boom = Boom(at, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20 MiB"))
+    with monkeypatch.context() as patch:
+        patch.setattr(Slot, "new_buffer", lambda slot: boom(slot))
+        full = webui.txt2img("cat <lora:good:1>")
+    assert "Loradex: good 293/293" in full.infotext
+    webui.txt2img("cat")
+    after = webui.weights()
+    assert all(torch.equal(after[name], weights[name]) for name in weights)
+    assert webui.txt2img("cat <lora:good:1>").picture == full.picture
 
 
 def test_out_of_memory_in_a_strict_run_stops_it(

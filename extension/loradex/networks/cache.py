@@ -33,9 +33,11 @@ class EngineMemory:
     """The share of the fp32 factors, which lie on the model's device."""
     budget_bytes: int = 0
     live_bytes: int = 0
-    """Weights with networks in them; the model's own are kept beside them."""
+    """Weights with networks in them, beside the model's own."""
     spare_bytes: int = 0
     """Buffers that no applied network uses, kept for the next stack."""
+    away_bytes: int = 0
+    """The model's own values of weights with networks in them, where those wait in main memory."""
     device: str = ""
     """Where the model is; empty while there is none."""
 

@@ -147,17 +147,16 @@ def edits_of(
 def weight_for_bias(place: Place, codec: NetworkModule, like: Tensor) -> Tensor:
     """The weight [out, in, *kernel] beside a bias whose change is asked for.
 
-    Only types that depend on it read it: for the others one column of zeros stands for a weight
-    that is packed or elsewhere.
+    Only types that depend on it read it: for the others one column of zeros stands for it, which
+    needs no memory and no way to unpack a weight.
     """
     parameter = place.parameter
     assert parameter is not None
-    if not unmergeable(parameter):
-        return parameter.data
-    values = values_of(place.module, parameter) if codec.weight_dependent else None
-    if values is None:
-        values = like.new_zeros(shape_of(parameter)[0], 1)
-    return values
+    values: Tensor | None = None
+    if codec.weight_dependent:
+        plain = not unmergeable(parameter)
+        values = parameter.data if plain else values_of(place.module, parameter)
+    return like.new_zeros(shape_of(parameter)[0], 1) if values is None else values
 
 
 def _changes_bias(

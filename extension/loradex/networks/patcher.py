@@ -14,21 +14,21 @@ from contextlib import contextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
-from torch import Tensor
+import torch
 
 from loradex.errors import NetworkError
 from loradex.networks import spares
-from loradex.networks.base import NetworkModule
 from loradex.networks.branches import Branches
-from loradex.networks.edits import weight_for_bias
-from loradex.networks.merge import Merger, Work, exact_math
+from loradex.networks.merge import Work, exact_math
 from loradex.networks.model import BoundModel, Place
 from loradex.networks.network import Network, Stamp
 from loradex.networks.outcome import Rows, patch_error, run_report
 from loradex.networks.per_image import check_model, check_plan, image_by_image, of_denoiser
 from loradex.networks.plan import Plan, make_plan
+from loradex.networks.rebuild import Rebuild
 from loradex.networks.recipe import Recipe, StackEntry, combined, make_recipes
 from loradex.networks.report import Applied, RunReport
+from loradex.networks.residency import Residency
 from loradex.networks.slots import Owner, Slot
 
 __all__ = ["Patcher", "StackEntry", "Work"]
@@ -37,8 +37,9 @@ __all__ = ["Patcher", "StackEntry", "Work"]
 class Patcher:
     """The one writer of a model's weights; every call holds the model's lock."""
 
-    def __init__(self, model: BoundModel) -> None:
+    def __init__(self, model: BoundModel, residency: Residency | None = None) -> None:
         self.model = model
+        self.residency = residency or Residency()
         self.lock = threading.RLock()
         self.work = Work()
         """What the last call did."""
@@ -74,11 +75,13 @@ class Patcher:
             begun = time.perf_counter()
             self.work = Work()
             notes = self._reconcile()
+            self._make_room()
             entries = combined(stack)
             asked = (*(entry.key for entry in entries), strict, force)
             if asked == self._asked and not notes:
                 return self._unchanged(begun)
-            rows, recipes = self._checked(entries, strict, force)
+            with self._or_base():
+                rows, recipes = self._checked(entries, strict, force)
             beside = {place: (one,) for place, one in recipes.items() if one.beside}
             merged = {place: one for place, one in recipes.items() if not one.beside}
             shares = self._write(merged, beside)
@@ -100,7 +103,8 @@ class Patcher:
             notes = self._reconcile()
             check_model(self.model)
             own = [of_denoiser(stack) for stack in stacks]
-            checked = [self._checked(combined(one), strict, False, check_plan) for one in own]
+            with self._or_base():
+                checked = [self._checked(combined(one), strict, False, check_plan) for one in own]
             self._asked = None
             shares = self._write({}, image_by_image([recipes for _, recipes in checked]))
             seconds = time.perf_counter() - begun
@@ -121,17 +125,29 @@ class Patcher:
         with self.lock:
             return spares.release(self._slots)
 
+    def release_base(self, wanted: int) -> int:
+        """Moves the checkpoint's values of changed weights to main memory; returns their bytes.
+
+        For a host whose card is full. The networks stay on; the next switch takes longer.
+        """
+        with self.lock:
+            return self.residency.release(self._slots.values(), wanted)
+
     def factor_bytes(self, network: Network) -> int:
         """Bytes of the factors that are kept to apply a network again without making them."""
         with self.lock:
             plan = self._plans.get(network)
             return 0 if plan is None else sum(edit.factor_bytes for edit in plan.edits)
 
-    def buffer_bytes(self) -> tuple[int, int]:
-        """Bytes that the networks that are on take, in weights or beside them, and of spares."""
+    def buffer_bytes(self) -> tuple[int, int, int]:
+        """Bytes that the networks that are on take, in weights or beside them, and of spares.
+
+        The third are the bytes of the checkpoint's values that wait in main memory.
+        """
         with self.lock:
             live, spare = spares.counted(self._slots.values())
-            return live + self._branches.nbytes, spare
+            away = sum(slot.away_bytes for slot in self._slots.values())
+            return live + self._branches.nbytes, spare, away
 
     @contextmanager
     def patched(
@@ -202,6 +218,12 @@ class Patcher:
             for component, count in lost.items()
         )
 
+    def _make_room(self) -> None:
+        """Before a picture on a card that is nearly full, what is kept for speed leaves it."""
+        for device, lacking in self.residency.shortage(self._slots.values()).items():
+            spare = spares.release(self._slots)
+            self.residency.release(self._slots.values(), lacking - spare, device)
+
     def _unchanged(self, begun: float) -> RunReport:
         rows = tuple(replace(row, seconds=0.0) for row in self._report.applied)
         return RunReport(rows, time.perf_counter() - begun)
@@ -235,8 +257,18 @@ class Patcher:
             for place, slot in self._slots.items()
             if slot.recipe is not None and place not in recipes
         )
-        self._rebuild(todo)
+        roots = [part.root for part in self.model.components.values()]
+        Rebuild(self._slots, self.residency, roots, self.work).write(todo)
         return todo
+
+    @contextmanager
+    def _or_base(self) -> Iterator[None]:
+        """Where a card has no room even for the plans, every weight is the checkpoint's."""
+        try:
+            yield
+        except torch.cuda.OutOfMemoryError as error:
+            self._give_up()
+            raise patch_error(error) from error
 
     def _give_up(self) -> None:
         """The checkpoint's own weights, whatever was under way."""
@@ -244,38 +276,6 @@ class Patcher:
             slot.restore()
         self._branches.restore()
         self._asked, self._report = (), RunReport()
-
-    def _rebuild(self, todo: Sequence[tuple[Slot, Recipe]]) -> None:
-        if not todo:
-            return
-        spares.hand_over(self._slots.values(), [slot for slot, _ in todo])
-        devices = {slot.device_type for slot, _ in todo}
-        merger = Merger(self.work)
-        inference = any(slot.inference for slot, _ in todo)
-        with exact_math(sorted(devices), inference=inference):
-            for slot, recipe in todo:
-                self._fill(slot, recipe, merger)
-            merger.check_range()
-
-    def _fill(self, slot: Slot, recipe: Recipe, merger: Merger) -> None:
-        if slot.live is None:
-            slot.live = slot.new_buffer()
-            self.work.bytes_allocated += slot.nbytes
-        edit = recipe.steps[0].edit
-        if edit.is_bias:
-            weight = self._pristine(edit.weight, edit.codec, slot.live)
-            merger.bias(slot.base, slot.live, weight, recipe.steps)
-        else:
-            assert slot.base is not None
-            merger.weight(slot.base, slot.live, recipe.steps)
-        slot.point_at_live(recipe)
-        self.work.slots_rebuilt += 1
-
-    def _pristine(self, place: Place, codec: NetworkModule, like: Tensor) -> Tensor:
-        slot = self._slots.get(place)
-        if slot is not None and slot.base is not None:
-            return slot.base
-        return weight_for_bias(place, codec, like)
 
     def _restore(self, slots: Iterable[Slot]) -> None:
         for slot in slots:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from loradex.networks.copies import bytes_of, copied_like, same_values
 from loradex.networks.model import Place
 from loradex.networks.recipe import Recipe
 
@@ -27,9 +28,10 @@ class Owner(Enum):
 class Slot:
     """A parameter that was written at least once.
 
-    `base` is the checkpoint's own storage and is never written; `None` where the layer has no
-    bias and the network brings one. `live` is what the parameter points at while a recipe is on;
-    after that it is kept as a spare until somebody needs the memory.
+    `base` is what the checkpoint says; `None` where the layer has no bias and the network brings
+    one. `live` is what the parameter points at while a recipe is on; after that it is kept as a
+    spare until somebody needs the memory. Either `base` is the checkpoint's own storage, which is
+    never written, or it is `away`: a copy in other memory, and `live` lies in its place.
     """
 
     place: Place
@@ -37,6 +39,9 @@ class Slot:
     base: Tensor | None
     live: Tensor | None = None
     recipe: Recipe | None = None
+    away: bool = False
+    made_on: str = ""
+    """The type of device that `live` was computed on."""
     _version: int = -1
     _address: int = 0
     _dtype: torch.dtype | None = None
@@ -84,8 +89,7 @@ class Slot:
             return Owner.REPLACED
         if data.data_ptr() == current.data_ptr():
             return self._owner_of_same_memory(parameter, current)
-        same = torch.equal(_bits(data), _bits(current.to(device=data.device, dtype=data.dtype)))
-        return Owner.MOVED if same else Owner.REPLACED
+        return Owner.MOVED if same_values(data, current) else Owner.REPLACED
 
     def _owner_of_same_memory(self, parameter: nn.Parameter, current: Tensor) -> Owner:
         """Another parameter around our memory is ours; the same one was written in place.
@@ -99,20 +103,67 @@ class Slot:
         return Owner.OURS
 
     def follow(self) -> None:
-        """Takes over a moved parameter: the base follows it, and the recipe has to be redone."""
+        """Takes over a moved parameter: the base goes where it went, unless it waits elsewhere.
+
+        Other numbers than this device would make are made anew.
+        """
         parameter = self.place.parameter
         assert parameter is not None
         data = parameter.data
         if self.recipe is None:
             self.base, self.live = data, None
         else:
+            if data.device.type != self.made_on or not self._alike(data):
+                self.recipe = Recipe(self.place, self.recipe.steps, ())
             self.live = data
-            if self.base is not None:
-                with torch.inference_mode(data.is_inference()), torch.no_grad():
-                    self.base = torch.empty_like(data).copy_(self.base)
-            self.recipe = Recipe(self.place, self.recipe.steps, ())
+            self._base_follows(data)
         self.parameter = parameter
         self._remember()
+
+    def _alike(self, data: Tensor) -> bool:
+        """Whether `live` would be computed in the same way there."""
+        live = self.live
+        return live is not None and (live.dtype, live.stride()) == (data.dtype, data.stride())
+
+    def _base_follows(self, data: Tensor) -> None:
+        """The base as the parameter is now; in main memory it stays, so that no card holds both."""
+        base = self.base
+        if base is None:
+            return
+        stays = base.device.type == "cpu" or base.device == data.device
+        where = base.device if stays else data.device
+        try:
+            self.base = copied_like(data, base, where)
+        except torch.cuda.OutOfMemoryError:
+            self.base = copied_like(data, base, torch.device("cpu"))
+        self.away = self.base.device != data.device
+
+    def to_host(self, buffer: Tensor) -> None:
+        """Before the first write: the base moves to `buffer`, and `live` will be in its place."""
+        assert self.base is not None
+        buffer.copy_(self.base)
+        self.live, self.base, self.away = self.base, buffer, True
+
+    def send_base(self, buffer: Tensor) -> None:
+        """While a recipe is on: the base moves to `buffer`, and its own memory is given up."""
+        assert self.base is not None
+        buffer.copy_(self.base)
+        self.base, self.away = buffer, True
+
+    def fetch_base(self) -> None:
+        """While a recipe is on: the base comes back to where `live` is, as a tensor of its own."""
+        assert self.base is not None
+        assert self.live is not None
+        with torch.inference_mode(self.inference), torch.no_grad():
+            self.base = torch.empty_like(self.live).copy_(self.base)
+        self.away = False
+
+    @property
+    def base_here(self) -> Tensor | None:
+        """The base where `live` is; one that waits elsewhere is sent over."""
+        if self.base is None or self.live is None:
+            return self.base
+        return self.base.to(self.live.device, non_blocking=True)
 
     def new_buffer(self) -> Tensor:
         """Memory for `live`, in the format of the base; a new bias is one number per row.
@@ -125,6 +176,14 @@ class Slot:
                 return torch.empty_like(self.base)
         weight = self._weight
         return torch.empty(weight.shape[0], dtype=weight.dtype, device=weight.device)
+
+    def drop_stale_buffer(self) -> None:
+        """A spare for a bias that the layer lacks is of no use where its weight has moved."""
+        live = self.live
+        if self.base is None and self.recipe is None and live is not None:
+            weight = self._weight
+            if live.dtype is not weight.dtype or live.device != weight.device:
+                self.live = None
 
     @property
     def buffer_kind(self) -> tuple[object, ...]:
@@ -140,20 +199,27 @@ class Slot:
         if self.parameter is None:
             self.parameter = nn.Parameter(self.live, requires_grad=False)
             setattr(self.place.module, self.place.attribute, self.parameter)
-        elif self.recipe is None:
+        elif self.recipe is None and not self.away:
             self._point(self.live)
         if self.base is None:  # a new bias counts the writes to its buffer as its own
             self._remember()
-        self.recipe = recipe
+        self.recipe, self.made_on = recipe, self.live.device.type
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the buffer."""
-        return 0 if self.live is None else self.live.numel() * self.live.element_size()
+        """Bytes that `live` takes beside the model's own memory."""
+        return 0 if self.live is None or self.away else bytes_of(self.live)
+
+    @property
+    def away_bytes(self) -> int:
+        """Bytes of the base where it waits in other memory."""
+        return bytes_of(self.base) if self.away and self.base is not None else 0
 
     @property
     def device_type(self) -> str:
-        return self._weight.device.type if self.base is None else self.base.device.type
+        """Where the parameter is, and its recipe is computed."""
+        shown = self.live if self.away else self.base
+        return (self._weight if shown is None else shown).device.type
 
     @property
     def _weight(self) -> Tensor:
@@ -173,13 +239,21 @@ class Slot:
             self.restore()
 
     def restore(self) -> None:
-        """Back to the base: a pointer flip, no byte moves."""
+        """Back to the base: a pointer flip, no byte moves, unless the base has to be sent back."""
         if self.base is None:
             setattr(self.place.module, self.place.attribute, None)
             self.parameter = None
+        elif self.away:
+            self._send_back(self.base)
         else:
             self._point(self.base)
         self.recipe = None
+
+    def _send_back(self, base: Tensor) -> None:
+        assert self.live is not None
+        with torch.inference_mode(self.inference), torch.no_grad():
+            self.live.copy_(base, non_blocking=True)
+        self.base, self.live, self.away = self.live, None, False
 
     def _point(self, data: Tensor) -> None:
         """The parameter holds `data` from now on, in the mode in which it was made."""
@@ -197,11 +271,6 @@ class Slot:
             self._address, self._dtype = self.parameter.data_ptr(), self.parameter.dtype
             self.inference = self.parameter.is_inference()
         self._version = _version(self.parameter)
-
-
-def _bits(values: Tensor) -> Tensor:
-    """What can be compared: torch 2.1 cannot compare fp8."""
-    return values.view(torch.uint8) if values.element_size() == 1 else values
 
 
 def _version(parameter: nn.Parameter | None) -> int:

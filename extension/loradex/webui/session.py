@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from loradex.catalog.catalog import Catalog
 from loradex.catalog.preset_files import PresetFiles
@@ -23,9 +23,20 @@ from loradex.webui.hosts.host import Host
 from loradex.webui.live_catalog import LiveCatalog
 from loradex.webui.own_cards import OwnCards
 from loradex.webui.reporting import Reporter
-from loradex.webui.settings import CACHE_MB, ENGINE, MEGABYTE, OWN_CARDS, UNDO_BUILTIN, WATCH
+from loradex.webui.settings import (
+    BASE_MEMORY,
+    CACHE_MB,
+    ENGINE,
+    MEGABYTE,
+    OWN_CARDS,
+    UNDO_BUILTIN,
+    WATCH,
+)
 from loradex.webui.steps import position_of
 from loradex.webui.takeover import TagOwner
+
+if TYPE_CHECKING:  # torch is imported when the first model is bound
+    from loradex.networks.residency import BaseMemory
 
 
 class Session:
@@ -61,6 +72,7 @@ class Session:
         """Takes the tags over or gives them back, as the settings say now."""
         with self._lock:
             self.applier.manager.limit_cache(_cache_bytes())
+            self.applier.manager.keep_base_in(_base_memory())
             self._own_cards.show(switch(OWN_CARDS.key, True))
             self._fallback.undo_patches = switch(UNDO_BUILTIN.key, True)
             if not switch(ENGINE.key, True):
@@ -132,6 +144,12 @@ def _classified(path: Path) -> CheckpointFacts | None:
 
 def _cache_bytes() -> int:
     return int(option(CACHE_MB.key, CACHE_MB.default)) * MEGABYTE
+
+
+def _base_memory() -> BaseMemory:
+    """A value that is none of the choices counts as automatic."""
+    named: dict[str, BaseMemory] = {"graphics card": "device", "main memory": "host"}
+    return named.get(str(option(BASE_MEMORY.key, BASE_MEMORY.default)), "auto")
 
 
 def _places() -> tuple[tuple[Path, ...], Path]:

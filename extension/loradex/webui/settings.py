@@ -18,10 +18,11 @@ class Setting:
     """One setting: what it is called, what it does, and whether a change takes effect at once."""
 
     key: str
-    default: bool | int
+    default: bool | int | str
     label: str
     help: str
     at_once: bool = True
+    choices: tuple[str, ...] = ()
 
 
 ENGINE = Setting(
@@ -43,11 +44,17 @@ OWN_CARDS = Setting(
 CACHE_MB = Setting(
     "loradex_cache_mb", 2048, "Memory for LoRA files that were used lately (MB)",
     "those of the prompt are always kept, and count; 0 keeps no others")
+BASE_MEMORY = Setting(
+    "loradex_base_memory", "automatic",
+    "Where the checkpoint's own weights stay while LoRAs are on",
+    "graphics card: switching LoRAs is fastest, and takes as much of its memory again as the LoRAs "
+    "change; main memory: the card holds no weight twice; automatic: as there is room",
+    choices=("automatic", "graphics card", "main memory"))
 WATCH = Setting(
     "loradex_watch", True, "Watch the LoRA folders",
     "new files show up by themselves; takes effect with Reload UI", at_once=False)
 
-SETTINGS = (ENGINE, STRICT, FORCE, UNDO_BUILTIN, OWN_CARDS, CACHE_MB, WATCH)
+SETTINGS = (ENGINE, STRICT, FORCE, UNDO_BUILTIN, OWN_CARDS, CACHE_MB, BASE_MEMORY, WATCH)
 
 
 def add_settings(plugin: Plugin) -> None:
@@ -62,10 +69,16 @@ def _option(one: Setting, plugin: Plugin) -> Any:
     import gradio as gr
     from modules import shared
 
-    whole = not isinstance(one.default, bool)
+    shown, how = _shown_as(one)
     made = shared.OptionInfo(
-        one.default, one.label, gr.Number if whole else gr.Checkbox,
-        {"precision": 0} if whole else {},
+        one.default, one.label, getattr(gr, shown), how,
         onchange=plugin.switched if one.at_once else None, section=SECTION,
     )
     return made.info(html.escape(one.help, quote=False))
+
+
+def _shown_as(one: Setting) -> tuple[str, dict[str, Any]]:
+    """Gradio's component for a setting, with its arguments."""
+    if one.choices:
+        return "Radio", {"choices": list(one.choices)}
+    return ("Checkbox", {}) if isinstance(one.default, bool) else ("Number", {"precision": 0})

@@ -12,6 +12,7 @@
  * @property {number} budget_bytes
  * @property {number} live_bytes weights with LoRAs in them
  * @property {number} spare_bytes buffers that no LoRA uses
+ * @property {number} away_bytes the checkpoint's own weights in main memory
  * @property {string} device
  */
 
@@ -40,6 +41,9 @@ export function memoryLines(t, memory) {
   }
   if (memory.live_bytes) {
     lines.push(t("memory.live", { size: size(memory.live_bytes), device: memory.device }));
+  }
+  if (memory.away_bytes) {
+    lines.push(t("memory.away", { size: size(memory.away_bytes) }));
   }
   if (memory.spare_bytes) {
     lines.push(t("memory.spare", { size: size(memory.spare_bytes), device: memory.device }));
