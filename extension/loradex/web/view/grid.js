@@ -2,12 +2,14 @@
 
 /** @import {Choice, Context, Row} from "../model/types.js" */
 import { Card } from "./card.js";
-import { later, make, setAttribute } from "./dom.js";
+import { make, setAttribute } from "./dom.js";
 import { GridInput } from "./grid_input.js";
 import { layoutOf, pictureSizeOf, seenLines } from "./layout.js";
 import { ListHead } from "./list_head.js";
 
 const SETTLED_MS = 90;
+/** Longer than a fast typist takes for a letter, so that no picture comes in the way of the next. */
+const TYPED_MS = 160;
 const FAST_PIXELS_PER_MS = 3;
 
 /** @typedef {{element: HTMLElement, cards: Card[]}} Line */
@@ -41,10 +43,7 @@ export class Grid {
       class: "grid", role: "grid", tabindex: "0", "aria-label": context.t("grid.label"), "aria-multiselectable": "true",
     }, [this.head.element, this.sizer, this.empty]);
     this.input = new GridInput(context, this);
-    this.settle = later(() => {
-      this.hold = false;
-      this.refresh();
-    }, SETTLED_MS);
+    this.timer = 0;
     this.listen();
     this.frame = 0;
   }
@@ -74,7 +73,7 @@ export class Grid {
     if (fromTop) {
       this.scrollTo(0);
       this.hold = true; // a letter more and other pictures are wanted: names first
-      this.settle();
+      this.settle(TYPED_MS);
     }
     this.resized();
   }
@@ -125,11 +124,23 @@ export class Grid {
     this.box.top = scrollTop;
     this.scrolledAt = now;
     this.hold = this.hold || speed > FAST_PIXELS_PER_MS;
-    this.settle();
+    this.settle(SETTLED_MS);
     this.frame ||= requestAnimationFrame(() => {
       this.frame = 0;
       this.draw();
     });
+  }
+
+  /**
+   * Pictures come when nothing has changed for so long.
+   * @param {number} milliseconds
+   */
+  settle(milliseconds) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.hold = false;
+      this.refresh();
+    }, milliseconds);
   }
 
   /** Fills the cards again, where only what they show has changed. */
