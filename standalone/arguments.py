@@ -147,6 +147,9 @@ def _add_common(parser: Parser) -> None:
         help="where the checkpoint's own weights stay while LoRAs are on: device (switching is "
              "fastest), host (main memory; the card holds no weight twice) or auto (as there "
              "is room; the default)")
+    add("--offload", choices=("auto", "on", "off"), metavar="WHEN", default=Settings.offload,
+        help="on: text encoders, UNet and VAE take turns on the device, the others wait in main "
+             "memory; off: all stay there; auto: where not all have room (the default)")
     add("--output-dir", type=Path, default=Settings.output_dir, metavar="FOLDER",
         help="where pictures go as 00001-SEED.png (default: outputs)")
     add("--device", metavar="NAME", help="cuda, cuda:N, mps or cpu (default: the best there is)")
@@ -170,7 +173,8 @@ def _add_behaviour(parser: Parser, out: str = _OUT) -> None:
 def settings_of(arguments: argparse.Namespace) -> Settings:
     return Settings(arguments.device, arguments.dtype, tuple(arguments.lora_dir),
                     arguments.output_dir, presets=arguments.presets,
-                    lora_cache_mb=arguments.lora_cache_mb, base_memory=arguments.base_memory)
+                    lora_cache_mb=arguments.lora_cache_mb, base_memory=arguments.base_memory,
+                    offload=arguments.offload)
 
 
 def request_of(arguments: argparse.Namespace) -> GenerationRequest:

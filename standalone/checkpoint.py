@@ -14,6 +14,7 @@ from loradex.errors import FileError, InputError, LoradexError
 from standalone.demo import DEMO_CHECKPOINT
 from standalone.device import pick_dtype, vae_dtype
 from standalone.model import LoadedModel, TextEncoder
+from standalone.placing import Offload, placed
 from standalone.records import DEMO
 
 if TYPE_CHECKING:
@@ -67,19 +68,16 @@ def silence_libraries() -> None:
 
 
 def load_checkpoint(
-    checkpoint: str, device: torch.device, dtype: str | None = None
+    checkpoint: str, device: torch.device, dtype: str | None = None, offload: Offload = "auto"
 ) -> LoadedModel:
-    """Load `checkpoint` onto `device`; one clear `LoradexError` where that is not possible."""
+    """Load `checkpoint` for `device`; one clear `LoradexError` where that is not possible."""
     silence_libraries()
-    path = locate_checkpoint(checkpoint)
-    if path is None:
-        path = fetch_hub_folder(checkpoint.strip())
-        return load_folder(path, checkpoint, device, dtype)
+    path = locate_checkpoint(checkpoint) or fetch_hub_folder(checkpoint.strip())
     if path.is_dir():
-        return load_folder(path, checkpoint, device, dtype)
+        return placed(load_folder(path, checkpoint, device, dtype), offload)
     from standalone.single_file import load_single_file
 
-    return load_single_file(path, checkpoint, device, dtype)
+    return placed(load_single_file(path, checkpoint, device, dtype), offload)
 
 
 def fetch_hub_folder(repo: str) -> Path:
@@ -106,7 +104,7 @@ def fetch_hub_folder(repo: str) -> Path:
 def load_folder(
     folder: Path, checkpoint: str, device: torch.device, dtype: str | None = None
 ) -> LoadedModel:
-    """Load a folder in diffusers' layout; the network is never asked."""
+    """Read a folder in diffusers' layout into main memory; the network is never asked."""
     index = _read_json(folder / "model_index.json")
     _check_pipeline(folder, index)
     stored = _stored_dtype(folder)
@@ -122,9 +120,9 @@ def load_folder(
             "Download or convert it again.", code="checkpoint",
         ) from error
     return LoadedModel(
-        checkpoint, _folder_name(folder, checkpoint), family_of(unet, encoders), unet.to(device),
-        vae.to(device), encoders_to(encoders, device), scheduler, device,
-        number, zero_empty_negative=bool(index.get("force_zeros_for_empty_prompt", False)),
+        checkpoint, _folder_name(folder, checkpoint), family_of(unet, encoders), unet, vae,
+        encoders, scheduler, device, number,
+        zero_empty_negative=bool(index.get("force_zeros_for_empty_prompt", False)),
     )
 
 
@@ -258,14 +256,6 @@ def family_of(unet: Any, encoders: tuple[TextEncoder, ...]) -> str:
 def _is_open_clip(model: Any) -> bool:
     """open_clip's encoders (SD 2, the second of SDXL) use gelu, OpenAI's quick_gelu."""
     return bool(model.config.hidden_act == "gelu")
-
-
-def encoders_to(
-    encoders: tuple[TextEncoder, ...], device: torch.device
-) -> tuple[TextEncoder, ...]:
-    for encoder in encoders:
-        encoder.model.to(device)
-    return encoders
 
 
 def list_checkpoints(folders: tuple[Path, ...]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from loradex.errors import InputError
 from loradex.prompts.chunks import Chunk, SpecialTokens, chunk_prompt
 
 from standalone.model import LoadedModel, TextEncoder
+from standalone.placing import bring
 
 if TYPE_CHECKING:
     import torch
@@ -36,6 +37,7 @@ def encode_prompt(model: LoadedModel, text: str, clip_skip: int = 1) -> Conditio
     """Encode one prompt (without LoRA tags) with every text encoder of `model`."""
     import torch
 
+    bring(model, "text")
     with torch.no_grad():
         results = [_encode_with(model, encoder, text, clip_skip)
                    for encoder in model.text_encoders]

@@ -238,7 +238,7 @@ def _each_once(rows: Sequence[Applied]) -> tuple[Applied, ...]:
 def load_engine(checkpoint: str, settings: Settings, networks: NetworkSource) -> LoadedEngine:
     """Load a checkpoint on the device that the settings mean."""
     device = pick_device(settings.device)
-    model = load_checkpoint(checkpoint, device, settings.dtype)
+    model = load_checkpoint(checkpoint, device, settings.dtype, settings.offload)
     folders = lora_roots(checkpoint, settings.lora_dirs)
     given = () if settings.presets is None else (settings.presets,)
     manager = LoraManager(

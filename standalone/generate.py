@@ -11,11 +11,16 @@ from loradex.errors import CancelledError, LoradexError
 
 from standalone.conditioning import Conditioning
 from standalone.model import LoadedModel
+from standalone.placing import bring, bring_alone
 from standalone.samplers import make_scheduler
 
 if TYPE_CHECKING:
     import torch
     from PIL.Image import Image
+
+
+TILE = 512
+"""Pixels of a tile's side, where a picture cannot be decoded whole."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,7 @@ def sample_latents(
     latents = noise.to(model.device) * scheduler.init_noise_sigma
     extra = {"generator": generators} if _takes_generator(scheduler) else {}
     total = len(scheduler.timesteps)
+    bring(model, "unet")
     with torch.no_grad():
         for number, timestep in enumerate(scheduler.timesteps, start=1):
             check_cancelled(cancelled)
@@ -163,13 +169,43 @@ def decode_latents(model: LoadedModel, latents: torch.Tensor) -> Image:
         scaled = latents / config.scaling_factor
         if getattr(config, "shift_factor", None):
             scaled = scaled + config.shift_factor
-        pixels = model.vae.decode(scaled.to(model.vae.dtype), return_dict=False)[0]
+        pixels = _decoded(model, scaled.to(model.vae.dtype))
     if not bool(torch.isfinite(pixels).all()):
         raise LoradexError(
             "generation", "the picture is not a number (NaN)", "finite values",
             "Try --dtype fp32, and without LoRAs to see which one causes it.", code="nan",
         )
     return to_image(pixels)
+
+
+def _decoded(model: LoadedModel, latents: torch.Tensor) -> torch.Tensor:
+    """Pixels [1, 3, h, w]; in tiles, with the card to itself, where it has no room for them whole.
+
+    A VAE in fp32 takes more than the UNet at the same size.
+    """
+    import torch
+
+    bring(model, "vae")
+    try:
+        whole: torch.Tensor = model.vae.decode(latents, return_dict=False)[0]
+        return whole
+    except torch.cuda.OutOfMemoryError:
+        if model.vae.use_tiling:
+            raise
+    model.take_turns = True
+    bring_alone(model, "vae")
+    use_tiles(model.vae)
+    model.notes = (*model.notes, f"{model.device} has no room to decode a picture whole, so it is "
+                                 f"decoded in tiles of {TILE} pixels.")
+    tiled: torch.Tensor = model.vae.decode(latents, return_dict=False)[0]
+    return tiled
+
+
+def use_tiles(vae: Any) -> None:
+    """Small ones whatever the VAE's own size is: SDXL's would begin above 1024 pixels."""
+    vae.enable_tiling()
+    vae.tile_sample_min_size = TILE
+    vae.tile_latent_min_size = TILE // 2 ** (len(vae.config.block_out_channels) - 1)
 
 
 def to_image(pixels: torch.Tensor) -> Image:

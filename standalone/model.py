@@ -32,7 +32,7 @@ class LoadedModel:
     """Everything that a run needs of one checkpoint.
 
     `checkpoint` is what the user wrote, `name` what the infotext says. `family` is `sd1`, `sd2`
-    or `sdxl`, decided by the text encoders that feed the UNet.
+    or `sdxl`, decided by the text encoders that feed the UNet. `device` is where it computes.
     """
 
     checkpoint: str
@@ -45,6 +45,8 @@ class LoadedModel:
     device: torch.device
     dtype: torch.dtype
     notes: tuple[str, ...] = field(default=())
+    take_turns: bool = False
+    """Whether text encoders, UNet and VAE are on the device one after another (`placing.py`)."""
     zero_empty_negative: bool = False
     """SDXL base as a diffusers folder may say so (`force_zeros_for_empty_prompt`)."""
 

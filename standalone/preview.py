@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from standalone.generate import to_image
 from standalone.model import LoadedModel
+from standalone.placing import where
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +33,8 @@ class Previewer:
     def _decode(self, latents: torch.Tensor) -> Image:
         vae = self._model.vae
         scaled = latents.float() / vae.config.scaling_factor
-        return to_image(vae.decode(scaled.to(vae.dtype), return_dict=False)[0].nan_to_num())
+        scaled = scaled.to(where(vae), vae.dtype)
+        return to_image(vae.decode(scaled, return_dict=False)[0].nan_to_num())
 
     def _project(self, latents: torch.Tensor) -> Image:
         """A linear map of the channels to RGB, enlarged to the picture's size."""
@@ -63,7 +65,7 @@ def fit_colours(model: LoadedModel) -> torch.Tensor:
     colours = torch.nn.functional.interpolate(colours, size=(side, side), mode="bilinear")
     picture = torch.nn.functional.interpolate(colours, scale_factor=factor, mode="bilinear")
     vae = model.vae
-    encoded = vae.encode(picture.to(model.device, vae.dtype)).latent_dist.mode()
+    encoded = vae.encode(picture.to(where(vae), vae.dtype)).latent_dist.mode()
     latents = (encoded * vae.config.scaling_factor).float()[0].flatten(1).T.cpu()
     design = torch.cat([latents, torch.ones(latents.shape[0], 1)], dim=1)
     # pinv, not lstsq: a VAE may leave a channel constant, and then the columns are dependent.

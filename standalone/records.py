@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from loradex.networks.residency import BaseMemory
     from PIL.Image import Image
 
+    from standalone.placing import Offload
+
 DEMO = "demo"
 MEGABYTE = 1 << 20
 
@@ -37,6 +39,8 @@ class Settings:
     """Where the index is kept; the account's folder for program data without it."""
     lora_cache_mb: int = 2048
     """Memory for LoRA files; those of the prompt are kept whatever they take."""
+    offload: Offload = "auto"
+    """Whether the parts of a checkpoint take turns on the device: `auto`, `on` or `off`."""
     base_memory: BaseMemory = "auto"
     """Where the checkpoint's own values of changed weights stay: `auto`, `device` or `host`."""
 

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
 def load_single_file(
     path: Path, checkpoint: str, device: torch.device, dtype: str | None = None
 ) -> LoadedModel:
-    """Load a `.safetensors`, `.ckpt`, `.pth`, `.pt` or `.bin` checkpoint without any network.
+    """Read a `.safetensors`, `.ckpt`, `.pth`, `.pt` or `.bin` checkpoint into main memory.
+
+    The network is never asked.
 
     Raises:
         FileError: the file is broken, unsafe, or no checkpoint that can be run here.
@@ -51,9 +53,9 @@ def load_single_file(
     side = {"sample_size": 96} if _is_sd2_v(facts, scheduler) else {}
     return LoadedModel(
         checkpoint, path.stem, facts.family,
-        _unet(path.name, {**facts.unet, **side}, tensors, number).to(device),
-        _vae(path.name, facts, tensors).to(device),
-        tuple(_text_encoder(path.name, text, tensors, number, device) for text in facts.text),
+        _unet(path.name, {**facts.unet, **side}, tensors, number),
+        _vae(path.name, facts, tensors),
+        tuple(_text_encoder(path.name, text, tensors, number) for text in facts.text),
         scheduler, device, number,
     )
 
@@ -99,7 +101,7 @@ def _vae(subject: str, facts: Facts, tensors: Tensors) -> Any:
 
 
 def _text_encoder(
-    subject: str, text: TextFacts, tensors: Tensors, dtype: torch.dtype, device: torch.device
+    subject: str, text: TextFacts, tensors: Tensors, dtype: torch.dtype
 ) -> TextEncoder:
     from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
@@ -107,7 +109,7 @@ def _text_encoder(
     cls = CLIPTextModelWithProjection if text.projection else CLIPTextModel
     config = CLIPTextConfig(**text.config, architectures=[cls.__name__])
     model = build(lambda: cls(config), state)
-    return TextEncoder(model.to(device), clip_tokenizer("!" if text.open_clip else END))
+    return TextEncoder(model, clip_tokenizer("!" if text.open_clip else END))
 
 
 def _text_leaves(text: TextFacts) -> tuple[Leaf, ...]:

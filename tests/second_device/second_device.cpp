@@ -13,6 +13,7 @@
 #include <c10/core/impl/alloc_cpu.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace {
@@ -20,6 +21,7 @@ namespace {
 constexpr auto TYPE = c10::DeviceType::PrivateUse1;
 const c10::DispatchKeySet KEYS(c10::DispatchKey::PrivateUse1);
 size_t allocated = 0;
+size_t peak = 0;
 size_t bound = 0;  // 0: as much as there is
 
 struct Head {
@@ -40,6 +42,7 @@ struct Memory final : c10::Allocator {
     auto* head = static_cast<Head*>(c10::alloc_cpu(size + sizeof(Head)));
     head->size = size;
     allocated += size;
+    peak = std::max(peak, allocated);
     return {head + 1, head + 1, &give_back, c10::Device(TYPE, 0)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &give_back; }
@@ -159,5 +162,10 @@ TORCH_LIBRARY_IMPL(_, PrivateUse1, library) {
 
 TORCH_LIBRARY(second_device, library) {
   library.def("allocated", []() -> int64_t { return static_cast<int64_t>(allocated); });
+  library.def("peak", []() -> int64_t {
+    auto found = static_cast<int64_t>(peak);
+    peak = allocated;
+    return found;
+  });
   library.def("bound", [](int64_t bytes) { bound = static_cast<size_t>(bytes); });
 }
