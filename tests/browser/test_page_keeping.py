@@ -173,6 +173,20 @@ def test_a_dropped_file_is_installed_where_it_is_dropped(
     assert not list(loras.rglob("*.part"))
 
 
+def test_a_message_lies_beside_the_box_of_added_files(
+    page: Any, loras: Path, tmp_path: Path
+) -> None:
+    content = demo("stripes", tmp_path / "stripes.safetensors").read_bytes()
+    drop_files(page, folder_line(page, "places"), [("awning.safetensors", content, "")])
+    page.get_by_text("Installed", exact=True).wait_for()
+    choose(page, "night")
+    page.keyboard.press("Delete")
+    said = message(page, "Moved 1 LoRA to the trash").bounding_box()
+    box = page.locator(".uploads").bounding_box()
+    beside = said["x"] + said["width"] <= box["x"] or said["y"] >= box["y"] + box["height"]
+    assert beside, (said, box)
+
+
 def test_the_doctor_s_button_settles_a_fault(browser: Any, loras: Path) -> None:
     (loras / "sunset.safetensors").write_text("<!doctype html><title>Sign in</title>")
     whole = write(loras / "cut.safetensors", network("sd1"))
