@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ for needed in ("torch", "fastapi", "httpx"):
     pytest.importorskip(needed)
 
 import numpy as np  # noqa: E402
+from loradex.webui.each_image import read_again  # noqa: E402
 
 from tests.webui.fakehost import FakeWebUI, Result, write_lora  # noqa: E402
 from tests.webui.installed import applied, webui_with_loradex  # noqa: E402
@@ -52,6 +54,25 @@ def assert_same(found: Result, expected: Sequence[Result], bound: float = 1e-5) 
     assert len(found.pictures) == len(expected)
     for place, one in enumerate(expected):
         assert far(found.pictures[place], one.picture) <= bound, place
+
+
+class WithoutNegatives:
+    """A job of Forge's where CFG is 1: it reads no negative prompts."""
+
+    def __init__(self, prompts: list[str]) -> None:
+        self.prompts, self.negative_prompts = prompts, ["blurry"] * len(prompts)
+        self.uc = None
+
+    def setup_conds(self) -> None:
+        self.c = SimpleNamespace(batch=[f"{one} as read" for one in self.prompts])
+
+
+def test_a_job_that_reads_no_negative_prompts_has_its_others_read_again() -> None:
+    encoded: list[int] = []
+    given = SimpleNamespace(batch=["", ""])
+    read_again(WithoutNegatives(["a cat", "a dog"]), given, None, encoded.append)
+    assert given.batch == ["a cat as read", "a dog as read"]
+    assert encoded == [0, 1]
 
 
 @pytest.mark.parametrize("fields", [{}, {"enable_hr": True}], ids=("one pass", "hires"))

@@ -161,9 +161,10 @@ class Slot:
     @property
     def base_here(self) -> Tensor | None:
         """The base where `live` is; one that waits elsewhere is sent over."""
-        if self.base is None or self.live is None:
-            return self.base
-        return self.base.to(self.live.device, non_blocking=True)
+        base, live = self.base, self.live
+        if not self.away or base is None or live is None:
+            return base
+        return base.to(live.device, non_blocking=True)
 
     def new_buffer(self) -> Tensor:
         """Memory for `live`, in the format of the base; a new bias is one number per row.

@@ -33,7 +33,7 @@ def why_not(processing: Any, host: Host) -> str:
     from modules import lowvram, prompt_parser, shared
 
     if not host.draws_image_by_image:
-        return f"{host.name} orders its batches in another way"
+        return f"this version of {host.name} tells no script before it samples"
     if getattr(processing, "refiner_checkpoint", None) not in (None, "", "None", "none"):
         return "a refiner takes over in the middle"
     if lowvram.is_enabled(shared.sd_model):
@@ -47,12 +47,15 @@ def why_not(processing: Any, host: Host) -> str:
 def read_again(processing: Any, c: Any, uc: Any, encode: Callable[[int], None]) -> None:
     """Makes the conditionings of a batch anew, each image's with its own text encoders.
 
-    `c` and `uc` are what the sampler is about to use: `c.batch` and `uc` have an item per image.
-    Each image becomes a batch of its own for the WebUI's own functions.
+    `c` and `uc` are what the sampler is about to use: `c.batch` and `uc` have an item per image;
+    Forge reads no negative prompts where CFG is 1. Each image becomes a batch of its own for the
+    WebUI's own functions.
     """
-    for image in range(len(uc)):
+    for image in range(len(c.batch)):
         encode(image)
-        c.batch[image], uc[image] = _alone(processing, image)
+        c.batch[image], negative = _alone(processing, image)
+        if uc is not None:
+            uc[image] = negative
 
 
 def _alone(processing: Any, image: int) -> tuple[Any, Any]:
@@ -65,12 +68,16 @@ def _alone(processing: Any, image: int) -> tuple[Any, Any]:
         one.hr_negative_prompts = [processing.hr_negative_prompts[image]]
         one.hr_c = one.hr_uc = None
         one.calculate_hr_conds()
-        return one.hr_c.batch[0], one.hr_uc[0]
+        return one.hr_c.batch[0], _first(one.hr_uc)
     one.prompts = [processing.prompts[image]]
     one.negative_prompts = [processing.negative_prompts[image]]
     one.enable_hr = False
     one.setup_conds()
-    return one.c.batch[0], one.uc[0]
+    return one.c.batch[0], _first(one.uc)
+
+
+def _first(conditionings: Any) -> Any:
+    return None if conditionings is None else conditionings[0]
 
 
 def _prompts(processing: Any) -> list[str]:

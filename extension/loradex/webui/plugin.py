@@ -75,8 +75,11 @@ class Plugin:
             self._session.stepping(params)
 
     def sampling(self, processing: Any, c: Any = None, uc: Any = None) -> None:
-        """A pass of a picture begins: `c` and `uc` are its conditionings."""
-        if self._session is not None and uc is not None:
+        """A pass of a picture begins: `c` and `uc` are its conditionings.
+
+        Forge reads no negative prompts where CFG is 1.
+        """
+        if self._session is not None and c is not None:
             self._session.sampling(processing, c, uc)
 
     def switched(self) -> None:

@@ -21,13 +21,6 @@ class A1111(Host):
 
     name = "a1111"
 
-    @property
-    def draws_image_by_image(self) -> bool:  # type: ignore[override]
-        """modules/sd_samplers_cfg_denoiser.py stacks all positive, then all negative prompts."""
-        from modules import scripts
-
-        return hasattr(scripts.Script, "process_before_every_sampling")  # since v1.9
-
     def admits(self) -> bool:
         from modules import sd_models
 

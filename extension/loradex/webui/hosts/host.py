@@ -39,9 +39,6 @@ class Host(ABC):
     """A kind of WebUI, told by what it has and not by its version."""
 
     name: str
-    draws_image_by_image = False
-    """Whether row i of every batch that the denoiser is given belongs to image i modulo their
-    number, and scripts are told before each sampling."""
 
     @abstractmethod
     def admits(self) -> bool:
@@ -54,6 +51,19 @@ class Host(ABC):
     def chosen_checkpoint(self) -> Path | None:
         """The file that will be loaded for the next picture, while no model is in memory."""
         return None
+
+    @property
+    def draws_image_by_image(self) -> bool:
+        """Whether scripts are told before each sampling, so that images can have own networks.
+
+        Row i of every batch that the denoiser is given belongs to image i modulo their number:
+        all positive prompts, then all negative ones in modules/sd_samplers_cfg_denoiser.py, the
+        images once for each kind of prompt in Forge's backend/sampling/sampling_function.py and
+        in reForge's ldm_patched/modules/samplers.py (`calc_cond_batch`).
+        """
+        from modules import scripts
+
+        return hasattr(scripts.Script, "process_before_every_sampling")  # A1111 since v1.9
 
     @abstractmethod
     def settle(self, root: Any) -> None:
