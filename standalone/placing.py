@@ -72,7 +72,7 @@ def _shortage(model: LoadedModel) -> str:
     free = free_bytes(model.device)
     if free is None:
         return ""
-    weights = sum(one.numel() * one.element_size() for one in _tensors(model))
+    weights = sum(one.nbytes for one in _tensors(model))
     needed = weights + WORKING_BYTES.get(model.family, LEAST_WORKING_BYTES)
     if needed <= free:
         return ""

@@ -6,10 +6,6 @@ import torch
 from torch import Tensor
 
 
-def bytes_of(tensor: Tensor) -> int:
-    return tensor.numel() * tensor.element_size()
-
-
 def copied_like(data: Tensor, base: Tensor, where: torch.device) -> Tensor:
     """`base` there, in the format of `data`, and in its mode where it may take its place."""
     inference = base.is_inference() if where != data.device else data.is_inference()

@@ -60,11 +60,10 @@ class HostMemory:
 
     def like(self, tensor: Tensor) -> Tensor:
         """Room for the values of a tensor, in its shape, strides and dtype."""
-        size = tensor.numel() * tensor.element_size()
         with torch.inference_mode(False):
             if tensor.device.type == "cpu" or not _is_dense(tensor):
                 return torch.empty_like(tensor, device="cpu")
-            raw = self._take(size)
+            raw = self._take(tensor.nbytes)
             return raw.view(tensor.dtype).as_strided(tensor.shape, tensor.stride())
 
     def _take(self, size: int) -> Tensor:
@@ -169,7 +168,7 @@ class Residency:
                 continue
             if device is None or device == base.device:
                 slot.send_base(self.memory.like(base))
-                freed += base.numel() * base.element_size()
+                freed += base.nbytes
         return freed
 
     def _stays(self, like: Tensor, left: dict[torch.device, int | None]) -> bool:
@@ -183,16 +182,15 @@ class Residency:
         room = left[device]
         if room is None:
             return True
-        size = like.numel() * like.element_size()
-        if size > room:
+        if like.nbytes > room:
             return False
-        left[device] = room - size
+        left[device] = room - like.nbytes
         return True
 
 
 def _is_whole(base: Tensor) -> bool:
     """Whether the memory is this tensor's alone; a part of a larger piece could not be freed."""
-    return base.untyped_storage().nbytes() == base.numel() * base.element_size()
+    return base.untyped_storage().nbytes() == base.nbytes
 
 
 def _shared(roots: Iterable[nn.Module]) -> frozenset[int]:

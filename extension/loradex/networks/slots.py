@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from loradex.networks.copies import bytes_of, copied_like, same_values
+from loradex.networks.copies import copied_like, same_values
 from loradex.networks.model import Place
 from loradex.networks.recipe import Recipe
 
@@ -209,12 +209,12 @@ class Slot:
     @property
     def nbytes(self) -> int:
         """Bytes that `live` takes beside the model's own memory."""
-        return 0 if self.live is None or self.away else bytes_of(self.live)
+        return 0 if self.live is None or self.away else self.live.nbytes
 
     @property
     def away_bytes(self) -> int:
         """Bytes of the base where it waits in other memory."""
-        return bytes_of(self.base) if self.away and self.base is not None else 0
+        return self.base.nbytes if self.away and self.base is not None else 0
 
     @property
     def device_type(self) -> str:
