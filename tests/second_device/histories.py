@@ -48,6 +48,15 @@ def move(model: BoundModel, device: str) -> None:
         part.root.to(device)
 
 
+def held_beside(patcher: Patcher) -> int:
+    """Bytes of what a patcher may hold beside a model: bases, spares, factors and samples."""
+    slots = patcher._slots.values()
+    samples = {id(one): one._numbers for slot in slots if (one := slot._samples) is not None}
+    tensors = [*samples.values(), *(one for slot in slots if (one := slot.held) is not None)]
+    factors = sum(edit.factor_bytes for plan in patcher._plans.values() for edit in plan.edits)
+    return sum(one.nbytes for one in tensors) + factors
+
+
 @dataclass
 class Life:
     """One model: networks come and go, it moves, and memory is short at times."""
@@ -58,6 +67,7 @@ class Life:
 
     def run(self) -> None:
         self.dtype = self.chance.choice(DTYPES)
+        self.before = self.second.allocated
         self.model = toy_model(self.dtype)
         self.checkpoint = bits_of(self.model)
         self.device = ""
@@ -72,6 +82,13 @@ class Life:
     def _move(self) -> None:
         self.device = self.chance.choice(["cpu", "second"])
         move(self.model, self.device)
+
+    def _leave(self) -> None:
+        """What a host takes off the card is gone from there, whatever networks are on."""
+        self._move()
+        if self.device == "cpu":
+            extra = self.second.allocated - self.before
+            assert extra <= held_beside(self.patcher), "weights stayed on the card"
 
     def _stack(self) -> list[StackEntry]:
         chance = self.chance
@@ -107,7 +124,7 @@ class Life:
         event = self.chance.choice(["nothing", "move", "move", "base", "spare", "restore"])
         self.seen[event] += 1
         if event == "move":
-            self._move()
+            self._leave()
         elif event == "base":
             self.patcher.release_base(1000)
         elif event == "spare":

@@ -11,8 +11,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from loradex.networks.model import Place  # noqa: E402
+from loradex.networks.ownership import Owner  # noqa: E402
 from loradex.networks.recipe import Recipe  # noqa: E402
-from loradex.networks.slots import Owner, Slot  # noqa: E402
+from loradex.networks.slots import Slot  # noqa: E402
 from loradex.webui.builtin import BuiltIn  # noqa: E402
 from loradex.webui.hosts.forge import Forge  # noqa: E402
 from loradex.webui.hosts.reforge import ReForge  # noqa: E402
@@ -77,7 +78,7 @@ def written_slot() -> tuple[torch.nn.Linear, Slot, torch.Tensor]:
     base = holder.layer.weight.detach().clone()
     place = Place(("unet", "layer", "weight"), holder.layer, holder, "layer", "weight")
     slot = Slot.first_touch(place)
-    slot.live = slot.new_buffer().fill_(7.0)
+    slot.spare = slot.new_buffer().fill_(7.0)
     slot.point_at_live(Recipe(place, (), ()))
     return holder.layer, slot, base
 

@@ -1,4 +1,4 @@
-"""Copies of tensors in other memory, and whether two hold the same values."""
+"""Copies of tensors in other memory."""
 
 from __future__ import annotations
 
@@ -7,22 +7,17 @@ from torch import Tensor
 
 
 def copied_like(data: Tensor, base: Tensor, where: torch.device) -> Tensor:
-    """`base` there, in the format of `data`, and in its mode where it may take its place."""
+    """`base` there, or in main memory where there is no room, in the format of `data`.
+
+    It is in the mode of `data` where it may take its place.
+    """
     inference = base.is_inference() if where != data.device else data.is_inference()
     same = (base.dtype, base.stride()) == (data.dtype, data.stride())
     if same and base.device == where and base.is_inference() is inference:
         return base
     with torch.inference_mode(inference), torch.no_grad():
-        return torch.empty_like(data, device=where).copy_(base)
-
-
-def same_values(data: Tensor, current: Tensor) -> bool:
-    """Compared in main memory where they lie apart, so that no card needs room for that."""
-    if data.device != current.device:
-        data, current = data.cpu(), current.cpu()
-    return torch.equal(_bits(data), _bits(current.to(data.dtype)))
-
-
-def _bits(values: Tensor) -> Tensor:
-    """What can be compared: torch 2.1 cannot compare fp8."""
-    return values.view(torch.uint8) if values.element_size() == 1 else values
+        try:
+            room = torch.empty_like(data, device=where)
+        except torch.cuda.OutOfMemoryError:
+            room = torch.empty_like(data, device="cpu")
+        return room.copy_(base)

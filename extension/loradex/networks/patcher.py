@@ -23,13 +23,14 @@ from loradex.networks.merge import Work, exact_math
 from loradex.networks.model import BoundModel, Place
 from loradex.networks.network import Network, Stamp
 from loradex.networks.outcome import Rows, patch_error, run_report
+from loradex.networks.ownership import Owner
 from loradex.networks.per_image import check_model, check_plan, image_by_image, of_denoiser
 from loradex.networks.plan import Plan, make_plan
 from loradex.networks.rebuild import Rebuild
 from loradex.networks.recipe import Recipe, StackEntry, combined, make_recipes
 from loradex.networks.report import Applied, RunReport
 from loradex.networks.residency import Residency
-from loradex.networks.slots import Owner, Slot
+from loradex.networks.slots import Slot
 
 __all__ = ["Patcher", "StackEntry", "Work"]
 

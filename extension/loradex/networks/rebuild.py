@@ -12,6 +12,7 @@ from loradex.networks import spares
 from loradex.networks.edits import weight_for_bias
 from loradex.networks.merge import Merger, Work, exact_math
 from loradex.networks.model import Place
+from loradex.networks.ownership import Samples
 from loradex.networks.recipe import Recipe, Step
 from loradex.networks.residency import Residency
 from loradex.networks.slots import Slot
@@ -46,12 +47,14 @@ class Rebuild:
         with exact_math(sorted({slot.device_type for slot in chosen}), inference=inference):
             self.residency.promote(chosen)
             self.residency.place(chosen, self.roots)
-            for slot, recipe in todo:
-                self._fill(slot, recipe, merger)
+            written = [self._fill(slot, recipe, merger) for slot, recipe in todo]
+            _take_samples(chosen, written)
             merger.check_range()
 
-    def _fill(self, slot: Slot, recipe: Recipe, merger: Merger) -> None:
-        live = slot.live if slot.live is not None else self._buffer(slot)
+    def _fill(self, slot: Slot, recipe: Recipe, merger: Merger) -> Tensor:
+        live = slot.live
+        if live is None:
+            live = self._buffer(slot)
         edit = recipe.steps[0].edit
         base = slot.base_here
         if edit.is_bias:
@@ -62,17 +65,19 @@ class Rebuild:
             merger.weight(base, live, recipe.steps)
         slot.point_at_live(recipe)
         self.work.slots_rebuilt += 1
+        return live
 
     def _buffer(self, slot: Slot) -> Tensor:
         """Memory for the slot's live values: new, or its base's own where the card is full."""
         try:
-            slot.live = slot.new_buffer()
+            slot.spare = slot.new_buffer()
             self.work.bytes_allocated += slot.nbytes
         except torch.cuda.OutOfMemoryError:
             if not self.residency.make_way(slot, self.roots):
                 raise
-        assert slot.live is not None
-        return slot.live
+        live = slot.live
+        assert live is not None
+        return live
 
     def _pristine(self, steps: Sequence[Step], like: Tensor) -> Tensor:
         """The weight beside a bias, as the checkpoint has it, where a type asks for it."""
@@ -82,3 +87,15 @@ class Rebuild:
         if edit.codec.weight_dependent and slot is not None and slot.base is not None:
             return slot.base.to(like.device)
         return weight_for_bias(edit.weight, edit.codec, like)
+
+
+
+def _take_samples(slots: Sequence[Slot], written: Sequence[Tensor]) -> None:
+    """By which the slots know their values again; nothing else is held of what was written."""
+    kinds = {(one.device, one.dtype) for one in written}
+    for device, dtype in kinds:
+        mine = [(slot, one) for slot, one in zip(slots, written, strict=True)
+                if len(kinds) == 1 or (one.device, one.dtype) == (device, dtype)]
+        samples = Samples.of([one for _, one in mine], [slot.window for slot, _ in mine])
+        for index, (slot, _) in enumerate(mine):
+            slot.know_by(samples, index)

@@ -111,8 +111,8 @@ class Residency:
         left: dict[torch.device, int | None] = {}
         crowded = [
             slot for slot in slots
-            if slot.base is not None and slot.recipe is None and slot.live is None
-            and not self._stays(slot.base, left)
+            if not slot.has_room and (base := slot.base) is not None
+            and not self._stays(base, left)
         ]
         shared = _shared(roots) if crowded else frozenset()
         for slot in crowded:
@@ -134,8 +134,7 @@ class Residency:
         """Bases that wait in main memory come back where there is room for them by now."""
         left: dict[torch.device, int | None] = {}
         for slot in slots:
-            live = slot.live
-            if not slot.away or live is None or self.keep == "host":
+            if not slot.away or self.keep == "host" or (live := slot.live) is None:
                 continue
             if not self._stays(live, left):
                 return
@@ -149,7 +148,7 @@ class Residency:
         if self.keep != "auto":
             return {}
         lacking = {}
-        for device in {slot.live.device for slot in slots if slot.live is not None}:
+        for device in {held.device for slot in slots if (held := slot.held) is not None}:
             free = self.free(device)
             if free is not None and free < LEAST_FREE_BYTES:
                 lacking[device] = RESERVE_BYTES - free

@@ -1,67 +1,89 @@
-"""One writable parameter: its kept base, its live buffer, and who owns what it holds now."""
+"""One writable parameter: its kept base, its spare buffer, and whose the values it holds are."""
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass, field
-from enum import Enum
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from loradex.networks.copies import copied_like, same_values
+from loradex.networks.copies import copied_like
 from loradex.networks.model import Place
+from loradex.networks.ownership import Owner, Samples, Seen, Window, version_of
 from loradex.networks.recipe import Recipe
-
-
-class Owner(Enum):
-    """Whose the current contents of a parameter are."""
-
-    OURS = "ours"
-    MOVED = "moved"
-    """The same values on another device, in another dtype or at another address."""
-    REPLACED = "replaced"
-    """Somebody wrote other weights, or put another module there."""
 
 
 @dataclass(eq=False, slots=True)
 class Slot:
     """A parameter that was written at least once.
 
-    `base` is what the checkpoint says; `None` where the layer has no bias and the network brings
-    one. `live` is what the parameter points at while a recipe is on; after that it is kept as a
-    spare until somebody needs the memory. Either `base` is the checkpoint's own storage, which is
-    never written, or it is `away`: a copy in other memory, and `live` lies in its place.
+    It holds what the parameter does not: the base while a recipe is on, a spare buffer after that.
+    What the parameter holds is never held here too: a host that moves it counts on its memory.
+    The base is the checkpoint's own storage, which is never written, or it is `away`: a copy in
+    other memory, and the parameter is written where the base was.
     """
 
     place: Place
-    parameter: nn.Parameter | None
-    base: Tensor | None
-    live: Tensor | None = None
+    bare: bool = False
+    """Whether the layer has no such parameter, a bias, and networks bring it."""
     recipe: Recipe | None = None
     away: bool = False
+    spare: Tensor | None = None
+    """A buffer that is pointed at when the next recipe is written."""
     made_on: str = ""
-    """The type of device that `live` was computed on."""
-    _version: int = -1
-    _address: int = 0
-    _dtype: torch.dtype | None = None
+    """The type of device that the values of the recipe were computed on."""
+    _kept: Tensor | None = None
+    _reference: weakref.ref[nn.Parameter] | None = None
+    _seen: Seen | None = None
+    _samples: Samples | None = None
+    _index: int = 0
     _parameters: dict[str, Any] = field(default_factory=dict)
     _name: str = ""
-    inference: bool = False
-    """Whether the parameter is an inference tensor, which may be written in inference mode only."""
 
     @classmethod
     def first_touch(cls, place: Place) -> Slot:
-        parameter = place.parameter
-        slot = cls(place, parameter, None if parameter is None else parameter.data)
+        slot = cls(place, place.parameter is None)
         slot._parameters, slot._name = place.module._parameters, place.attribute
-        slot._remember()
+        slot._remember(place.parameter)
         return slot
 
     @property
-    def current(self) -> Tensor | None:
-        """What the parameter should hold now."""
-        return self.base if self.recipe is None else self.live
+    def parameter(self) -> nn.Parameter | None:
+        """The parameter as it was seen last, as long as it lives."""
+        return None if self._reference is None else self._reference()
+
+    @property
+    def base(self) -> Tensor | None:
+        """What the checkpoint says; `None` where the layer has no such parameter."""
+        if self._kept is not None or self.bare:
+            return self._kept
+        parameter = self.parameter
+        return None if parameter is None else parameter.data
+
+    @property
+    def live(self) -> Tensor | None:
+        """What recipes are written to: the parameter's own memory, or the spare buffer."""
+        if self.recipe is None and not self.away:
+            return self.spare
+        parameter = self.parameter
+        return None if parameter is None else parameter.data
+
+    @property
+    def has_room(self) -> bool:
+        """Whether there is memory to write a recipe to."""
+        return self.recipe is not None or self.away or self.spare is not None
+
+    @property
+    def window(self) -> Window | None:
+        """Where in its memory the sample of the parameter is."""
+        return None if self._seen is None else self._seen.window
+
+    @property
+    def inference(self) -> bool:
+        """Whether the parameter is an inference tensor: it is written in inference mode only."""
+        return self._seen is not None and self._seen.inference
 
     def owner(self) -> Owner:
         """A few comparisons of addresses: this runs for every slot before every apply.
@@ -70,36 +92,39 @@ class Slot:
         """
         parameter = self._parameters.get(self._name)
         if parameter is self.parameter and self.place.in_model:
-            if parameter is None:
+            seen = self._seen
+            if parameter is None or seen is None or seen.holds(parameter):
                 return Owner.OURS
-            if (
-                parameter.data_ptr() == self._address
-                and parameter.dtype is self._dtype
-                and _version(parameter) == self._version
-            ):
-                return Owner.OURS
-        return self._owner_of_other(self.place.parameter, self.current)
+        return self._owner_of_other(self.place.parameter)
 
-    def _owner_of_other(self, parameter: nn.Parameter | None, current: Tensor | None) -> Owner:
-        """A moved or cast parameter still holds our values; anything else is not ours."""
-        if not self.place.in_model or parameter is None or current is None:
-            return Owner.REPLACED
-        data = parameter.data
-        if data.is_meta or data.shape != current.shape:
-            return Owner.REPLACED
-        if data.data_ptr() == current.data_ptr():
-            return self._owner_of_same_memory(parameter, current)
-        return Owner.MOVED if same_values(data, current) else Owner.REPLACED
+    def _owner_of_other(self, parameter: nn.Parameter | None) -> Owner:
+        """A moved or cast parameter still holds our values; anything else is not ours.
 
-    def _owner_of_same_memory(self, parameter: nn.Parameter, current: Tensor) -> Owner:
+        Without a recipe there is nothing of ours in it, and whatever it holds is the base.
+        """
+        seen = self._seen
+        if parameter is None or seen is None or parameter.is_meta or not self.place.in_model:
+            return Owner.REPLACED
+        if parameter.shape != seen.shape:
+            return Owner.REPLACED
+        if self.recipe is None:
+            return Owner.MOVED
+        if parameter.data_ptr() == seen.address:
+            return self._owner_of_same_memory(parameter, seen)
+        if parameter is self.parameter and version_of(parameter) != seen.version:
+            return Owner.REPLACED
+        samples = self._samples
+        known = samples is not None and samples.match(self._index, parameter.data)
+        return Owner.MOVED if known else Owner.REPLACED
+
+    def _owner_of_same_memory(self, parameter: nn.Parameter, seen: Seen) -> Owner:
         """Another parameter around our memory is ours; the same one was written in place.
 
         reForge makes a new parameter around what it found when it takes its own patches off.
         """
-        if parameter is self.parameter or parameter.dtype is not current.dtype:
+        if parameter is self.parameter or parameter.dtype is not seen.dtype:
             return Owner.REPLACED
-        self.parameter = parameter
-        self._remember()
+        self._remember(parameter)
         return Owner.OURS
 
     def follow(self) -> None:
@@ -107,120 +132,118 @@ class Slot:
 
         Other numbers than this device would make are made anew.
         """
-        parameter = self.place.parameter
+        parameter, seen = self.place.parameter, self._seen
         assert parameter is not None
-        data = parameter.data
-        if self.recipe is None:
-            self.base, self.live = data, None
+        if self.recipe is None or seen is None:
+            self.spare = None
         else:
-            if data.device.type != self.made_on or not self._alike(data):
+            data = parameter.data
+            if data.device.type != self.made_on or not seen.has_format_of(data):
                 self.recipe = Recipe(self.place, self.recipe.steps, ())
-            self.live = data
             self._base_follows(data)
-        self.parameter = parameter
-        self._remember()
-
-    def _alike(self, data: Tensor) -> bool:
-        """Whether `live` would be computed in the same way there."""
-        live = self.live
-        return live is not None and (live.dtype, live.stride()) == (data.dtype, data.stride())
+        self._remember(parameter)
 
     def _base_follows(self, data: Tensor) -> None:
         """The base as the parameter is now; in main memory it stays, so that no card holds both."""
-        base = self.base
-        if base is None:
-            return
-        stays = base.device.type == "cpu" or base.device == data.device
-        where = base.device if stays else data.device
-        try:
-            self.base = copied_like(data, base, where)
-        except torch.cuda.OutOfMemoryError:
-            self.base = copied_like(data, base, torch.device("cpu"))
-        self.away = self.base.device != data.device
+        base = self._kept
+        if base is not None:
+            where = base.device if base.device.type == "cpu" else data.device
+            self._kept = copied_like(data, base, where)
+            self.away = self._kept.device != data.device
 
     def to_host(self, buffer: Tensor) -> None:
-        """Before the first write: the base moves to `buffer`, and `live` will be in its place."""
-        assert self.base is not None
-        buffer.copy_(self.base)
-        self.live, self.base, self.away = self.base, buffer, True
+        """Before the first write: the base moves to `buffer`, and the parameter is written over."""
+        assert self.parameter is not None
+        self._kept, self.away = buffer.copy_(self.parameter.data), True
 
     def send_base(self, buffer: Tensor) -> None:
         """While a recipe is on: the base moves to `buffer`, and its own memory is given up."""
-        assert self.base is not None
-        buffer.copy_(self.base)
-        self.base, self.away = buffer, True
+        assert self._kept is not None
+        self._kept, self.away = buffer.copy_(self._kept), True
 
     def fetch_base(self) -> None:
-        """While a recipe is on: the base comes back to where `live` is, as a tensor of its own."""
-        assert self.base is not None
-        assert self.live is not None
+        """While a recipe is on: the base comes back to the device, as a tensor of its own."""
+        assert self._kept is not None
+        assert self.parameter is not None
         with torch.inference_mode(self.inference), torch.no_grad():
-            self.base = torch.empty_like(self.live).copy_(self.base)
+            self._kept = torch.empty_like(self.parameter.data).copy_(self._kept)
         self.away = False
 
     @property
     def base_here(self) -> Tensor | None:
-        """The base where `live` is; one that waits elsewhere is sent over."""
-        base, live = self.base, self.live
-        if not self.away or base is None or live is None:
-            return base
-        return base.to(live.device, non_blocking=True)
+        """The base where it is computed with; one that waits elsewhere is sent over."""
+        base, live = self.base, self.live if self.away else None
+        return base if base is None or live is None else base.to(live.device, non_blocking=True)
 
     def new_buffer(self) -> Tensor:
-        """Memory for `live`, in the format of the base; a new bias is one number per row.
+        """Memory for a recipe, in the format of the base; a new bias is one number per row.
 
         An inference tensor where the parameter is one (Forge loads its models in inference mode):
         no forward can use such a parameter when it holds an ordinary tensor.
         """
-        if self.base is not None:
+        base = self.base
+        if base is not None:
             with torch.inference_mode(self.inference):
-                return torch.empty_like(self.base)
+                return torch.empty_like(base)
         weight = self._weight
         return torch.empty(weight.shape[0], dtype=weight.dtype, device=weight.device)
 
     def drop_stale_buffer(self) -> None:
         """A spare for a bias that the layer lacks is of no use where its weight has moved."""
-        live = self.live
-        if self.base is None and self.recipe is None and live is not None:
+        spare = self.spare
+        if self.bare and spare is not None:
             weight = self._weight
-            if live.dtype is not weight.dtype or live.device != weight.device:
-                self.live = None
+            if spare.dtype is not weight.dtype or spare.device != weight.device:
+                self.spare = None
 
     @property
     def buffer_kind(self) -> tuple[object, ...]:
         """Buffers of one kind may take each other's place."""
-        if self.base is None:
-            return (self.place.key,)
         base = self.base
+        if base is None:
+            return (self.place.key,)
         return (tuple(base.shape), base.stride(), base.dtype, base.device, self.inference)
 
     def point_at_live(self, recipe: Recipe) -> None:
-        """The parameter holds `live`, which has just been written after `recipe`."""
-        assert self.live is not None
-        if self.parameter is None:
-            self.parameter = nn.Parameter(self.live, requires_grad=False)
-            setattr(self.place.module, self.place.attribute, self.parameter)
+        """The parameter holds what was just written after `recipe`."""
+        parameter, spare = self.parameter, self.spare
+        if parameter is None:
+            assert spare is not None
+            parameter = nn.Parameter(spare, requires_grad=False)
+            setattr(self.place.module, self.place.attribute, parameter)
+            self._remember(parameter)
         elif self.recipe is None and not self.away:
-            self._point(self.live)
-        if self.base is None:  # a new bias counts the writes to its buffer as its own
-            self._remember()
-        self.recipe, self.made_on = recipe, self.live.device.type
+            assert spare is not None
+            self._kept = parameter.data
+            self._point(parameter, spare)
+        self.spare, self.recipe, self.made_on = None, recipe, parameter.device.type
+
+    def know_by(self, samples: Samples, index: int) -> None:
+        """By these numbers the recipe's values are known again where somebody moves them."""
+        self._samples, self._index = samples, index
+
+    @property
+    def held(self) -> Tensor | None:
+        """What is held beside the parameter."""
+        return self.spare if self._kept is None else self._kept
 
     @property
     def nbytes(self) -> int:
-        """Bytes that `live` takes beside the model's own memory."""
-        return 0 if self.live is None or self.away else self.live.nbytes
+        """Bytes taken beside the model's own memory, where the model is."""
+        if self.bare and self.parameter is not None:
+            return self.parameter.nbytes
+        held = self.held
+        return 0 if held is None or self.away else held.nbytes
 
     @property
     def away_bytes(self) -> int:
         """Bytes of the base where it waits in other memory."""
-        return self.base.nbytes if self.away and self.base is not None else 0
+        return self._kept.nbytes if self.away and self._kept is not None else 0
 
     @property
     def device_type(self) -> str:
         """Where the parameter is, and its recipe is computed."""
-        shown = self.live if self.away else self.base
-        return (self._weight if shown is None else shown).device.type
+        return (self._weight if self.parameter is None else self.parameter).device.type
 
     @property
     def _weight(self) -> Tensor:
@@ -232,53 +255,42 @@ class Slot:
 
         Weights that somebody wrote are theirs: the old base is never written over them.
         """
-        if self.place.in_model or self.recipe is None or self.live is None:
+        if self.place.in_model or self.recipe is None:
             return
-        kept = self.place.parameter
-        untouched = kept is not None and kept is self.parameter and _version(kept) == self._version
-        if untouched and kept is not None and kept.data_ptr() == self.live.data_ptr():
+        parameter, seen = self.place.parameter, self._seen
+        if parameter is None or seen is None or parameter is not self.parameter:
+            return
+        if seen.holds(parameter):
             self.restore()
 
     def restore(self) -> None:
         """Back to the base: a pointer flip, no byte moves, unless the base has to be sent back."""
-        if self.base is None:
+        parameter = self.parameter
+        if self.bare:
+            self.spare = self.spare if parameter is None else parameter.data
             setattr(self.place.module, self.place.attribute, None)
-            self.parameter = None
-        elif self.away:
-            self._send_back(self.base)
-        else:
-            self._point(self.base)
-        self.recipe = None
+            self._remember(None)
+        elif self._kept is not None and parameter is not None:
+            if self.away:
+                with torch.inference_mode(self.inference), torch.no_grad():
+                    parameter.data.copy_(self._kept, non_blocking=True)
+            else:
+                self.spare = parameter.data
+                self._point(parameter, self._kept)
+        self.recipe = self._kept = self._samples = None
+        self.away = False
 
-    def _send_back(self, base: Tensor) -> None:
-        assert self.live is not None
-        with torch.inference_mode(self.inference), torch.no_grad():
-            self.live.copy_(base, non_blocking=True)
-        self.base, self.live, self.away = self.live, None, False
-
-    def _point(self, data: Tensor) -> None:
+    def _point(self, parameter: nn.Parameter, data: Tensor) -> None:
         """The parameter holds `data` from now on, in the mode in which it was made."""
-        assert self.parameter is not None
-        if torch.is_inference_mode_enabled() is self.inference:
-            self.parameter.data = data
+        assert self._seen is not None
+        if torch.is_inference_mode_enabled() is self._seen.inference:
+            parameter.data = data
         else:
-            with torch.inference_mode(self.inference):
-                self.parameter.data = data
-        self._address = data.data_ptr()
+            with torch.inference_mode(self._seen.inference):
+                parameter.data = data
+        self._seen.address = data.data_ptr()
 
-    def _remember(self) -> None:
+    def _remember(self, parameter: nn.Parameter | None) -> None:
         """What the parameter looks like as long as nobody else touches it."""
-        if self.parameter is not None:
-            self._address, self._dtype = self.parameter.data_ptr(), self.parameter.dtype
-            self.inference = self.parameter.is_inference()
-        self._version = _version(self.parameter)
-
-
-def _version(parameter: nn.Parameter | None) -> int:
-    """How often the parameter was written in place; inference tensors do not count that."""
-    if parameter is None:
-        return -1
-    try:
-        return parameter._version
-    except RuntimeError:
-        return -1
+        self._reference = None if parameter is None else weakref.ref(parameter)
+        self._seen = None if parameter is None else Seen.of(parameter)

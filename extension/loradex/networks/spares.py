@@ -14,25 +14,25 @@ def hand_over(slots: Collection[Slot], wanting: Sequence[Slot]) -> None:
     What is left over is given back before anything new is allocated, so that the extra memory
     never exceeds the weights that one stack touches.
     """
-    needy = [slot for slot in wanting if slot.live is None]
+    needy = [slot for slot in wanting if not slot.has_room]
     if not needy:
         return
     chosen = set(map(id, wanting))
     spares: dict[tuple[object, ...], list[Slot]] = {}
     for slot in slots:
-        if slot.recipe is None and slot.live is not None and id(slot) not in chosen:
+        if slot.spare is not None and id(slot) not in chosen:
             spares.setdefault(slot.buffer_kind, []).append(slot)
     unmet = False
     for slot in needy:
         same = spares.get(slot.buffer_kind)
         if same:
             giver = same.pop()
-            slot.live, giver.live = giver.live, None
+            slot.spare, giver.spare = giver.spare, None
         else:
             unmet = True
     if unmet:
         for giver in (slot for group in spares.values() for slot in group):
-            giver.live = None
+            giver.spare = None
 
 
 def release(slots: MutableMapping[Place, Slot]) -> int:
