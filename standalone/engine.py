@@ -246,5 +246,5 @@ def load_engine(checkpoint: str, settings: Settings, networks: NetworkSource) ->
         presets=PresetFiles(lambda: (*beside(folders), *given)), base_memory=settings.base_memory,
     )
     encoders = [encoder.model for encoder in model.text_encoders]
-    manager.bind(bind_diffusers(model.unet, encoders, model.title))
+    manager.bind(bind_diffusers(model.unet, encoders, model.title, device.type))
     return LoadedEngine(model, manager)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from loradex.catalog.folder_networks import FolderNetworks, NetworkSource
 from loradex.catalog.network_file import NetworkFile
-from loradex.errors import InputError, LoradexError, NetworkNotFoundError
+from loradex.errors import InputError, LoradexError, NetworkNotFoundError, PatchError
 from loradex.networks.cache import EngineMemory, NetworkCache
 from loradex.prompts.curves import Moment
 from loradex.prompts.presets import BUILT_IN, Presets
@@ -37,13 +37,14 @@ class LoraManager:
     `source` finds files by name, a catalog for one; without it the folders are looked through.
     `presets` gives the block weights that tags may name, asked when a tag names one.
     `base_memory` tells where the checkpoint's values stay while networks are on: `auto`, `device`
-    or `host`, as `networks/residency.py` has it.
+    or `host`, as `networks/residency.py` has it. `failed` is told when networks that waited for
+    their weights could not be written and all weights were restored; else the model's call raises.
     """
 
     def __init__(
         self, roots: Sequence[Path] = (), cache_bytes: int = CACHE_BYTES,
         source: NetworkSource | None = None, presets: Callable[[], Presets] = lambda: BUILT_IN,
-        base_memory: BaseMemory = "auto",
+        base_memory: BaseMemory = "auto", failed: Callable[[PatchError], None] | None = None,
     ) -> None:
         self._source = source or FolderNetworks(roots)
         self._lock = threading.RLock()
@@ -52,6 +53,7 @@ class LoraManager:
         self._patcher: Patcher | None = None
         self._presets = presets
         self._base_memory: BaseMemory = base_memory
+        self._failed = failed
         self._moving: Run | EachRun | None = None
 
     def files(self) -> tuple[NetworkFile, ...]:
@@ -80,6 +82,7 @@ class LoraManager:
         with self._lock:
             self._let_go()
             self._patcher = Patcher(model, Residency(self._base_memory))
+            self._patcher.failed = self._failed
 
     def use(
         self, tags: Sequence[LoraTag], *, strict: bool = False, force: bool = False,

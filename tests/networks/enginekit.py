@@ -145,3 +145,20 @@ def assert_same_bits(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]
     assert found.keys() == expected.keys()
     wrong = [name for name in expected if not torch.equal(found[name], expected[name])]
     assert not wrong, f"other bits in {wrong}"
+
+
+CALLS = {
+    "unet": {"proj": (24,), "bare": (16,), "conv": (4, 5, 5), "point": (8, 3, 3), "norm": (16,),
+             "qkv": (12,), "alone": (7,)},
+    "te": {"first": (10,), "second": (10,)},
+}
+
+
+def call(model: BoundModel, *names: str) -> None:
+    """Layers of the toy are called with nothing to compute, all of them or these."""
+    for part, layers in CALLS.items():
+        for layer, size in layers.items():
+            if not names or layer in names:
+                module = model.components[part].root.get_submodule(layer)
+                weight = next(module.parameters())
+                module(torch.zeros(0, *size, dtype=weight.dtype, device=weight.device))

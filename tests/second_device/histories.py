@@ -10,7 +10,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -21,7 +21,7 @@ from loradex.networks.patcher import Patcher, StackEntry
 from loradex.networks.residency import BaseMemory, Residency
 from torch import Tensor
 
-from tests.networks.enginekit import assert_same_bits, bits, toy_model
+from tests.networks.enginekit import assert_same_bits, bits, call, toy_model
 from tests.networks.stored import store_fp8
 from tests.networks.test_restore import NETWORKS
 from tests.second_device.device import SecondDevice, build
@@ -68,7 +68,8 @@ class Life:
     def run(self) -> None:
         self.dtype = self.chance.choice(DTYPES)
         self.before = self.second.allocated
-        self.model = toy_model(self.dtype)
+        self.sent_over = self.chance.random() < 0.5
+        self.model = self._toy()
         self.checkpoint = bits_of(self.model)
         self.device = ""
         self._move()
@@ -79,9 +80,17 @@ class Life:
         self.patcher.restore()
         assert_same_bits(bits_of(self.model), self.checkpoint)
 
+    def _toy(self) -> BoundModel:
+        """Of every second life the host has the parts in main memory until they compute."""
+        model = toy_model(self.dtype)
+        return replace(model, computes_on="second") if self.sent_over else model
+
     def _move(self) -> None:
-        self.device = self.chance.choice(["cpu", "second"])
-        move(self.model, self.device)
+        self._to(self.chance.choice(["cpu", "second"]))
+
+    def _to(self, device: str) -> None:
+        self.device = device
+        move(self.model, device)
 
     def _leave(self) -> None:
         """What a host takes off the card is gone from there, whatever networks are on."""
@@ -109,10 +118,30 @@ class Life:
                 raise
             self.seen["out of memory"] += 1
             stack = []
+        if self.sent_over and self.device == "cpu":
+            stack = self._arrive(stack)
         self.second.bound(None)
         assert_same_bits(bits_of(self.model), self._as_fresh(stack))
         self.seen["applied"] += 1
         self.seen["base in main memory"] += self.patcher.buffer_bytes()[2] > 0
+
+    def _arrive(self, stack: list[StackEntry]) -> list[StackEntry]:
+        """The host sends the parts over and computes; what is on afterwards."""
+        waiting = self.patcher.work.slots_waiting
+        self.seen["waited"] += waiting > 0
+        if not self.patcher.work.bytes_written and waiting == len(self.patcher._slots):
+            assert_same_bits(bits_of(self.model), self.checkpoint)
+        self.second.bound(None)
+        self._to("second")
+        self.second.bound(self.chance.choice([None, None, 0, 1000, 3000, 9000]))
+        try:
+            call(self.model)
+        except PatchError as error:
+            if "out of memory" not in str(error):
+                raise
+            self.seen["out of memory on arrival"] += 1
+            return []
+        return stack
 
     def _as_fresh(self, stack: list[StackEntry]) -> Mapping[str, Tensor]:
         fresh = toy_model(self.dtype)

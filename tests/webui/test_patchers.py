@@ -16,6 +16,7 @@ from loradex.networks.recipe import Recipe  # noqa: E402
 from loradex.networks.slots import Slot  # noqa: E402
 from loradex.webui.builtin import BuiltIn  # noqa: E402
 from loradex.webui.hosts.forge import Forge  # noqa: E402
+from loradex.webui.hosts.patchers import _device_type  # noqa: E402
 from loradex.webui.hosts.reforge import ReForge  # noqa: E402
 
 pytestmark = pytest.mark.torch
@@ -70,6 +71,11 @@ def test_forge_says_which_checkpoint_the_first_picture_will_load(
     assert Forge().chosen_checkpoint() is None
     data.forge_loading_parameters = {"checkpoint_info": SimpleNamespace(filename="/m/a.ckpt")}
     assert Forge().chosen_checkpoint() == Path("/m/a.ckpt")
+
+
+def test_a_patcher_tells_where_its_model_is_sent_to_compute() -> None:
+    assert _device_type(SimpleNamespace(load_device=torch.device("cuda:0"))) == "cuda"
+    assert _device_type(SimpleNamespace()) == ""
 
 
 def written_slot() -> tuple[torch.nn.Linear, Slot, torch.Tensor]:

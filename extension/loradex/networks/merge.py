@@ -41,6 +41,7 @@ class Work:
 
     slots_rebuilt: int = 0
     slots_restored: int = 0
+    slots_waiting: int = 0
     branches_set: int = 0
     bytes_written: int = 0
     gemms: int = 0

@@ -67,6 +67,8 @@ class BoundModel:
     components: Mapping[str, BoundComponent]
     title: str = "the loaded model"
     notes: tuple[str, ...] = ()
+    computes_on: str = ""
+    """The type of device that a host sends parts in main memory to before they compute, if any."""
     _places: dict[PlaceKey, Place] = field(default_factory=dict, init=False, repr=False)
     _by_parameter: dict[int, Place] = field(default_factory=dict, init=False, repr=False)
 
@@ -124,18 +126,20 @@ class BoundModel:
 
 
 def bind_diffusers(
-    denoiser: nn.Module, text_encoders: Sequence[nn.Module] = (), title: str = ""
+    denoiser: nn.Module, text_encoders: Sequence[nn.Module] = (), title: str = "",
+    computes_on: str = "",
 ) -> BoundModel:
     """The model of diffusers' and transformers' modules, by their `.config` alone.
 
-    The first text encoder is `te`, the next `te2`, `te3`.
+    The first text encoder is `te`, the next `te2`, `te3`. `computes_on` is for models whose parts
+    are sent from main memory to a device of this type when they compute.
     """
     main = "transformer" if "Transformer" in type(denoiser).__name__ else "unet"
     components = {main: _bound(main, denoiser)}
     for index, encoder in enumerate(text_encoders):
         name = "te" if index == 0 else f"te{index + 1}"
         components[name] = _bound(name, encoder)
-    return BoundModel(components, title or "the loaded model")
+    return BoundModel(components, title or "the loaded model", computes_on=computes_on)
 
 
 def _bound(name: str, module: nn.Module) -> BoundComponent:

@@ -20,11 +20,13 @@ _BARE_NAMES = "generic-"
 
 
 def bind_native(
-    denoiser: nn.Module, encoders: Mapping[str, nn.Module], title: str = ""
+    denoiser: nn.Module, encoders: Mapping[str, nn.Module], title: str = "",
+    computes_on: str = "",
 ) -> BoundModel:
     """The engine's view of a model by the names and shapes of its parameters; no data is read.
 
     `encoders` are `te`, `te2` ... An encoder without a table is left out, with a note.
+    `computes_on` is the type of device that parts in main memory are sent to to compute.
 
     Raises:
         InputError: the denoiser has no weights with names.
@@ -49,7 +51,7 @@ def bind_native(
             components[name] = found
     if not title:
         title = str(describe_model({main.name: main.architecture}))
-    return BoundModel(components, title, tuple(notes))
+    return BoundModel(components, title, tuple(notes), computes_on)
 
 
 def shapes_of(root: nn.Module) -> Mapping[str, Shape]:

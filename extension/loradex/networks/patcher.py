@@ -9,28 +9,27 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from weakref import WeakKeyDictionary
 
 import torch
+from torch import nn
 
-from loradex.errors import NetworkError
+from loradex.errors import NetworkError, PatchError
 from loradex.networks import spares
 from loradex.networks.branches import Branches
 from loradex.networks.merge import Work, exact_math
 from loradex.networks.model import BoundModel, Place
 from loradex.networks.network import Network, Stamp
 from loradex.networks.outcome import Rows, patch_error, run_report
-from loradex.networks.ownership import Owner
 from loradex.networks.per_image import check_model, check_plan, image_by_image, of_denoiser
 from loradex.networks.plan import Plan, make_plan
-from loradex.networks.rebuild import Rebuild
 from loradex.networks.recipe import Recipe, StackEntry, combined, make_recipes
 from loradex.networks.report import Applied, RunReport
 from loradex.networks.residency import Residency
-from loradex.networks.slots import Slot
+from loradex.networks.weights import Weights
 
 __all__ = ["Patcher", "StackEntry", "Work"]
 
@@ -44,17 +43,22 @@ class Patcher:
         self.lock = threading.RLock()
         self.work = Work()
         """What the last call did."""
-        self._slots: dict[Place, Slot] = {}
+        self.failed: Callable[[PatchError], None] | None = None
+        """Told when recipes that waited for their weights cannot be written and all were restored;
+        without anybody to tell, the layer that was about to compute raises."""
+        self._weights = Weights(model, self.residency, self._arrived)
+        self._slots = self._weights.slots
         self._branches = Branches()
         self._plans: WeakKeyDictionary[Network, Plan] = WeakKeyDictionary()
         self._asked: tuple[object, ...] | None = ()
         self._report = RunReport()
+        self._notes: tuple[str, ...] = ()
+        """What was found before a recipe was written that had waited; the next report has it."""
 
     @property
     def active(self) -> bool:
         """Whether any weight differs from the checkpoint's."""
-        merged = any(slot.recipe is not None for slot in self._slots.values())
-        return merged or bool(self._branches)
+        return bool(self._weights) or bool(self._branches)
 
     def plan(self, network: Network) -> Plan:
         """The plan of a network on this model, made once."""
@@ -117,7 +121,7 @@ class Patcher:
         with self.lock:
             self.work = Work()
             notes = self._reconcile()
-            self._restore(slot for slot in self._slots.values() if slot.recipe is not None)
+            self._weights.restore(self.work)
             self.work.slots_restored += self._branches.restore()
             self._asked, self._report = (), RunReport(notes=notes)
 
@@ -197,23 +201,15 @@ class Patcher:
 
     def _reconcile(self) -> tuple[str, ...]:
         """Looks at every slot's parameter; weights that others replaced are the new base."""
-        lost: Counter[str] = Counter()
-        for place, slot in list(self._slots.items()):
-            owner = slot.owner()
-            if owner is Owner.OURS:
-                continue
+        moved, lost = self._weights.reconcile()
+        if moved:
             self._asked = None
-            if owner is Owner.MOVED:
-                slot.follow()
-            else:
-                slot.let_go()
-                del self._slots[place]
-                lost[place.component] += 1
         lost += self._branches.reconcile()
         if lost:
             self._asked = None
             self._plans.clear()
-        return tuple(
+        earlier, self._notes = self._notes, ()
+        return earlier + tuple(
             f"{count} weights of {component} were replaced by another tool; "
             "they are the base from now on"
             for component, count in lost.items()
@@ -233,34 +229,34 @@ class Patcher:
         self, merged: Mapping[Place, Recipe], beside: Mapping[Place, Sequence[Recipe | None]]
     ) -> Counter[Stamp]:
         """Restores, rebuilds and counts per network how many edits were redone."""
-        try:
-            todo = self._merge(merged)
+        with self._or_nothing():
+            todo = self._weights.put(merged, self.work)
             redone = self._branches.put(beside)
+        self.work.branches_set += len({id(step.edit.place) for step in redone})
+        redone += [step for _, recipe in todo for step in recipe.steps]
+        return Counter(step.edit.stamp for step in redone)
+
+    def _arrived(self, module: nn.Module) -> None:
+        """Before a layer computes whose recipe waited for its weights to come to the device."""
+        try:
+            with self.lock, self._or_nothing():
+                self._notes = self._reconcile()
+                self._weights.arrive(module, self.work)
+        except PatchError as error:
+            if self.failed is None:
+                raise
+            self.failed(error)
+
+    @contextmanager
+    def _or_nothing(self) -> Iterator[None]:
+        """Whatever fails, every weight is the checkpoint's before the error is raised."""
+        try:
+            yield
         except BaseException as error:
             self._give_up()
             if isinstance(error, Exception):
                 raise patch_error(error) from error
             raise
-        self.work.branches_set += len({id(step.edit.place) for step in redone})
-        redone += [step for _, recipe in todo for step in recipe.steps]
-        return Counter(step.edit.stamp for step in redone)
-
-    def _merge(self, recipes: Mapping[Place, Recipe]) -> list[tuple[Slot, Recipe]]:
-        for place in recipes.keys() - self._slots.keys():
-            self._slots[place] = Slot.first_touch(place)
-        todo = [
-            (self._slots[place], recipe)
-            for place, recipe in recipes.items()
-            if (old := self._slots[place].recipe) is None or old.key != recipe.key
-        ]
-        self._restore(
-            slot
-            for place, slot in self._slots.items()
-            if slot.recipe is not None and place not in recipes
-        )
-        roots = [part.root for part in self.model.components.values()]
-        Rebuild(self._slots, self.residency, roots, self.work).write(todo)
-        return todo
 
     @contextmanager
     def _or_base(self) -> Iterator[None]:
@@ -273,13 +269,6 @@ class Patcher:
 
     def _give_up(self) -> None:
         """The checkpoint's own weights, whatever was under way."""
-        for slot in self._slots.values():
-            slot.restore()
+        self._weights.give_up()
         self._branches.restore()
         self._asked, self._report = (), RunReport()
-
-    def _restore(self, slots: Iterable[Slot]) -> None:
-        for slot in slots:
-            slot.restore()
-            self.work.slots_restored += 1
-

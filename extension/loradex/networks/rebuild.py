@@ -40,7 +40,7 @@ class Rebuild:
             return
         chosen = [slot for slot, _ in todo]
         for slot in chosen:
-            slot.drop_stale_buffer()
+            spares.drop_stale(slot)
         spares.hand_over(self.slots.values(), chosen)
         merger = Merger(self.work)
         inference = any(slot.inference for slot in chosen)

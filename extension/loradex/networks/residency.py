@@ -127,7 +127,7 @@ class Residency:
         base = slot.base
         if base is None or base.data_ptr() in shared or not _is_whole(base):
             return False
-        slot.to_host(self.memory.like(base))
+        slot.to_host(self.memory.like)
         return True
 
     def promote(self, slots: Iterable[Slot]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from loradex.networks.copies import copied_like
 from loradex.networks.model import Place
-from loradex.networks.ownership import Owner, Samples, Seen, Window, version_of
+from loradex.networks.ownership import Owner, Samples, Seen, Window, same_sample, version_of
 from loradex.networks.recipe import Recipe
 
 
@@ -32,6 +33,8 @@ class Slot:
     away: bool = False
     spare: Tensor | None = None
     """A buffer that is pointed at when the next recipe is written."""
+    former: Tensor | None = None
+    """While a recipe waits: the base in main memory, which stays when the host sends it over."""
     made_on: str = ""
     """The type of device that the values of the recipe were computed on."""
     _kept: Tensor | None = None
@@ -127,10 +130,11 @@ class Slot:
         self._remember(parameter)
         return Owner.OURS
 
-    def follow(self) -> None:
+    def follow(self, computes_on: str = "") -> None:
         """Takes over a moved parameter: the base goes where it went, unless it waits elsewhere.
 
-        Other numbers than this device would make are made anew.
+        Numbers that were not made where it computes are made anew. A host with a small card has
+        parameters in main memory that compute on `computes_on`.
         """
         parameter, seen = self.place.parameter, self._seen
         assert parameter is not None
@@ -138,7 +142,9 @@ class Slot:
             self.spare = None
         else:
             data = parameter.data
-            if data.device.type != self.made_on or not seen.has_format_of(data):
+            device = data.device.type
+            device = computes_on or device if device == "cpu" else device
+            if device != self.made_on or not seen.has_format_of(data):
                 self.recipe = Recipe(self.place, self.recipe.steps, ())
             self._base_follows(data)
         self._remember(parameter)
@@ -151,10 +157,18 @@ class Slot:
             self._kept = copied_like(data, base, where)
             self.away = self._kept.device != data.device
 
-    def to_host(self, buffer: Tensor) -> None:
-        """Before the first write: the base moves to `buffer`, and the parameter is written over."""
-        assert self.parameter is not None
-        self._kept, self.away = buffer.copy_(self.parameter.data), True
+    def to_host(self, room: Callable[[Tensor], Tensor]) -> None:
+        """Before the first write: the base goes to main memory, and the parameter is written over.
+
+        What the host sent over a moment ago is still there.
+        """
+        base, former = self.base, self.former
+        assert base is not None
+        if former is not None and base.device != former.device and same_sample(former, base):
+            self._kept = copied_like(base, former, former.device)
+        else:
+            self._kept = room(base).copy_(base)
+        self.away = True
 
     def send_base(self, buffer: Tensor) -> None:
         """While a recipe is on: the base moves to `buffer`, and its own memory is given up."""
@@ -185,24 +199,8 @@ class Slot:
         if base is not None:
             with torch.inference_mode(self.inference):
                 return torch.empty_like(base)
-        weight = self._weight
+        weight = self.weight_beside
         return torch.empty(weight.shape[0], dtype=weight.dtype, device=weight.device)
-
-    def drop_stale_buffer(self) -> None:
-        """A spare for a bias that the layer lacks is of no use where its weight has moved."""
-        spare = self.spare
-        if self.bare and spare is not None:
-            weight = self._weight
-            if spare.dtype is not weight.dtype or spare.device != weight.device:
-                self.spare = None
-
-    @property
-    def buffer_kind(self) -> tuple[object, ...]:
-        """Buffers of one kind may take each other's place."""
-        base = self.base
-        if base is None:
-            return (self.place.key,)
-        return (tuple(base.shape), base.stride(), base.dtype, base.device, self.inference)
 
     def point_at_live(self, recipe: Recipe) -> None:
         """The parameter holds what was just written after `recipe`."""
@@ -216,7 +214,8 @@ class Slot:
             assert spare is not None
             self._kept = parameter.data
             self._point(parameter, spare)
-        self.spare, self.recipe, self.made_on = None, recipe, parameter.device.type
+        self.spare = self.former = None
+        self.recipe, self.made_on = recipe, parameter.device.type
 
     def know_by(self, samples: Samples, index: int) -> None:
         """By these numbers the recipe's values are known again where somebody moves them."""
@@ -243,10 +242,10 @@ class Slot:
     @property
     def device_type(self) -> str:
         """Where the parameter is, and its recipe is computed."""
-        return (self._weight if self.parameter is None else self.parameter).device.type
+        return (self.weight_beside if self.parameter is None else self.parameter).device.type
 
     @property
-    def _weight(self) -> Tensor:
+    def weight_beside(self) -> Tensor:
         """The weight beside a bias that the layer does not have."""
         return next(iter(self.place.module.parameters(recurse=False)))
 
@@ -277,7 +276,7 @@ class Slot:
             else:
                 self.spare = parameter.data
                 self._point(parameter, self._kept)
-        self.recipe = self._kept = self._samples = None
+        self.recipe = self._kept = self._samples = self.former = None
         self.away = False
 
     def _point(self, parameter: nn.Parameter, data: Tensor) -> None:

@@ -21,10 +21,10 @@ def hand_over(slots: Collection[Slot], wanting: Sequence[Slot]) -> None:
     spares: dict[tuple[object, ...], list[Slot]] = {}
     for slot in slots:
         if slot.spare is not None and id(slot) not in chosen:
-            spares.setdefault(slot.buffer_kind, []).append(slot)
+            spares.setdefault(_kind(slot), []).append(slot)
     unmet = False
     for slot in needy:
-        same = spares.get(slot.buffer_kind)
+        same = spares.get(_kind(slot))
         if same:
             giver = same.pop()
             slot.spare, giver.spare = giver.spare, None
@@ -49,3 +49,20 @@ def counted(slots: Collection[Slot]) -> tuple[int, int]:
     """Bytes of the buffers that are on, and of those that are off."""
     on = sum(slot.nbytes for slot in slots if slot.recipe is not None)
     return on, sum(slot.nbytes for slot in slots) - on
+
+
+def drop_stale(slot: Slot) -> None:
+    """A spare for a bias that the layer lacks is of no use where its weight has moved."""
+    spare = slot.spare
+    if slot.bare and spare is not None:
+        weight = slot.weight_beside
+        if spare.dtype is not weight.dtype or spare.device != weight.device:
+            slot.spare = None
+
+
+def _kind(slot: Slot) -> tuple[object, ...]:
+    """Buffers of one kind may take each other's place."""
+    base = slot.base
+    if base is None:
+        return (slot.place.key,)
+    return (tuple(base.shape), base.stride(), base.dtype, base.device, slot.inference)

@@ -40,6 +40,8 @@ class Wanted:
     """Whether this is the second pass of hires fix."""
     told: Callable[[RunReport], None] = lambda _: None
     """Gets what became of the tags on a model that takes over in the middle of the run."""
+    failed: Callable[[RunReport], None] = lambda _: None
+    """Gets the report anew where networks could not be written when their weights came."""
     images: tuple[tuple[LoraTag, ...], ...] = ()
     """The tags of each image of the batch, where they differ; `tags` are the first one's."""
 
@@ -52,7 +54,8 @@ class Applier:
         presets: Callable[[], Presets] = lambda: BUILT_IN,
     ) -> None:
         self.host = host
-        self.manager = LoraManager(cache_bytes=cache_bytes, source=source, presets=presets)
+        self.manager = LoraManager(
+            cache_bytes=cache_bytes, source=source, presets=presets, failed=self._not_written)
         self._lock = threading.RLock()
         self._hooks: weakref.WeakKeyDictionary[nn.Module, Any] = weakref.WeakKeyDictionary()
         self._root: weakref.ref[Any] | None = None
@@ -189,7 +192,8 @@ class Applier:
 
         self._let_go()
         try:
-            bound = bind_native(model.denoiser, model.encoders, model.title)
+            bound = bind_native(
+                model.denoiser, model.encoders, model.title, model.computes_on)
         except InputError:
             self._unhook()  # the model is somebody else's to serve
             raise
@@ -279,6 +283,16 @@ class Applier:
             self._each = None
             self.host.forget_conditionings(None)
             wanted.told(self._apply())
+
+    def _not_written(self, error: PatchError) -> None:
+        """Networks waited for their weights and are not on: the run goes on without, or stops."""
+        with self._lock:
+            wanted = self._wanted
+            if wanted.strict:
+                self._stop = error
+                raise error
+            self.host.forget_conditionings(None)
+            wanted.failed(all_skipped(wanted.tags, error))
 
     def _is_denoiser(self, module: nn.Module) -> bool:
         model = self.host.model()

@@ -105,12 +105,15 @@ class LoraExtraNetwork:
         def told(report: RunReport) -> None:
             self._reporter.taken_over(run(), with_rows(report, rows))
 
+        def failed(report: RunReport) -> None:
+            self._reporter.withdrawn(run(), with_rows(report, rows))
+
         try:
             if bad and strict:
                 raise bad[0][1]
             hires = _for_second_pass(processing, params)
             images, note = self._by_image(processing, strict)
-            report = self._applier.use(Wanted(tags, strict, force, hires, told, images))
+            report = self._applier.use(Wanted(tags, strict, force, hires, told, failed, images))
         except LoradexError as error:
             self._unread = []
             self._applier.stop_run(error)

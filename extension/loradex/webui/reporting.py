@@ -42,6 +42,12 @@ class Reporter:
         said = [(row.name, row.share, row.skipped) for row in report.applied]
         self._print(processing, line, said)
 
+    def withdrawn(self, processing: Any, report: RunReport) -> None:
+        """What was told is not so: the networks could not be written when their weights came."""
+        if processing is not None:
+            _params(processing).pop(HASHES, None)
+            self.tell(processing, report)
+
     def tell_each(self, processing: Any, reports: Sequence[RunReport]) -> None:
         """The images of a batch are drawn with networks of their own."""
         rows = {(row.id, row.name, row.dyn_dim): row for one in reports for row in one.applied}

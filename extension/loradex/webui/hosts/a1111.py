@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from loradex.webui.hosts.host import (
@@ -38,7 +39,7 @@ class A1111(Host):
         return HostModel(
             root, checkpoint_title(root), checkpoint_path(root), denoiser,
             numbered([] if stage is None else _encoders(stage)),
-            (denoiser,) if stage is None else (denoiser, stage), _obstacle(),
+            (denoiser,) if stage is None else (denoiser, stage), _obstacle(), _device_type(),
         )
 
     def settle(self, root: Any) -> None:
@@ -67,6 +68,14 @@ def _encoder(embedder: Any) -> nn.Module | None:
     """transformers' model or open_clip's; SDXL's size and crop embedders have neither."""
     inner = getattr(embedder, "wrapped", embedder)
     return first_module(inner, "transformer", "model", "roberta")
+
+
+def _device_type() -> str:
+    """Where `--medvram` and `--lowvram` send each part before it computes."""
+    from modules import devices
+
+    device = getattr(devices, "device", None)
+    return device.type if isinstance(device, torch.device) else ""
 
 
 def _obstacle() -> str:

@@ -17,7 +17,8 @@ class HostModel:
 
     `root` is the WebUI's own object. `encoders` are the roots of the text encoders by component
     (`te`, `te2`, `te3`). `gates` are the modules that are called before any weight is used, the
-    denoiser first. `obstacle` says why no network can be put on, or is empty.
+    denoiser first. `obstacle` says why no network can be put on, or is empty. `computes_on` is the
+    type of device that parts in main memory are sent to before they compute.
     """
 
     root: Any
@@ -27,6 +28,7 @@ class HostModel:
     encoders: Mapping[str, nn.Module]
     gates: tuple[nn.Module, ...]
     obstacle: str = ""
+    computes_on: str = ""
 
     @property
     def parts(self) -> tuple[int, ...]:

@@ -34,7 +34,7 @@ class PatcherHost(Host):
             return None
         encoders = _encoders_of(objects)
         return HostModel(root, checkpoint_title(root), checkpoint_path(root), denoiser, encoders,
-                         (denoiser, *encoders.values()))
+                         (denoiser, *encoders.values()), computes_on=_device_type(objects.unet))
 
 
 def objects_of(root: Any) -> Any:
@@ -50,6 +50,11 @@ def patchers_of(root: Any) -> Iterator[Any]:
                 getattr(getattr(objects, "clip", None), "patcher", None)):
         if one is not None:
             yield one
+
+
+def _device_type(patcher: Any) -> str:
+    """Where its loader sends a model that waits in main memory."""
+    return getattr(getattr(patcher, "load_device", None), "type", "")
 
 
 def _encoders_of(objects: Any) -> dict[str, nn.Module]:
