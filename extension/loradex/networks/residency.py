@@ -107,12 +107,15 @@ class Residency:
     memory: HostMemory = field(default_factory=HostMemory)
 
     def place(self, slots: Iterable[Slot], roots: Collection[nn.Module]) -> None:
-        """Before slots are written: those without room for a second copy give up their own."""
+        """Before slots are written: those without room for a second copy give up their own.
+
+        A base that the host has just sent over stays where it came from: it goes back there.
+        """
         left: dict[torch.device, int | None] = {}
         crowded = [
             slot for slot in slots
             if not slot.has_room and (base := slot.base) is not None
-            and not self._stays(base, left)
+            and (self._has_former(slot) or not self._stays(base, left))
         ]
         shared = _shared(roots) if crowded else frozenset()
         for slot in crowded:
@@ -169,6 +172,9 @@ class Residency:
                 slot.send_base(self.memory.like(base))
                 freed += base.nbytes
         return freed
+
+    def _has_former(self, slot: Slot) -> bool:
+        return self.keep != "device" and slot.former is not None
 
     def _stays(self, like: Tensor, left: dict[torch.device, int | None]) -> bool:
         """Whether another tensor like this one has room beside it; if so, it takes that room."""
