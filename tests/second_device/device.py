@@ -1,10 +1,11 @@
-"""Builds a device of its own for torch, and makes it known to this process as `second`."""
+"""Builds a device of its own for torch, and makes it known to this process by a name."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 import types
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 SOURCE = Path(__file__).with_name("second_device.cpp")
@@ -34,13 +35,13 @@ def build(folder: Path) -> Path:
 class SecondDevice(types.ModuleType):
     """What torch and the engine ask of a kind of device; its memory is counted for real."""
 
-    def __init__(self, library: Path) -> None:
+    def __init__(self, library: Path, name: str = "second") -> None:
         import torch
 
-        super().__init__("second")
+        super().__init__(name)
         torch.ops.load_library(str(library))
-        torch.utils.rename_privateuse1_backend("second")
-        torch._register_device_module("second", self)
+        torch.utils.rename_privateuse1_backend(name)
+        torch._register_device_module(name, self)
         self._ops = torch.ops.second_device
         self.told_free: int | None = None
         """What it says is free; else what is."""
@@ -76,6 +77,18 @@ class SecondDevice(types.ModuleType):
 
     def current_device(self) -> int:
         return 0
+
+    def set_device(self, _: int) -> None:
+        """There is one."""
+
+    def device(self, _: object) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def empty_cache(self) -> None:
+        """It keeps no memory that is not used."""
+
+    def memory_stats(self, _: object = None) -> dict[str, int]:
+        return {"active.all.current": 0}
 
     def manual_seed_all(self, seed: int) -> None:
         """It draws no numbers."""

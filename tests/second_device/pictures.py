@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -16,13 +17,16 @@ from standalone.session import Session
 from tests.second_device.device import SecondDevice, build
 
 REQUEST = GenerationRequest("a red circle <lora:golden:0@0,1@1> <lora:night:0.5>", steps=4, seed=7)
+STEADY = replace(REQUEST, prompt="a red circle <lora:golden:1>")
 COMPARED = GenerationRequest("a red circle", steps=2, seed=3)
 
 
-def drawn(folder: Path, device: str, **settings: str) -> GenerationResult:
+def drawn(
+    folder: Path, device: str, *requests: GenerationRequest, **settings: str
+) -> GenerationResult:
     session = Session(Settings(device, "fp32", output_dir=folder, **settings))
     try:
-        for request in (COMPARED, REQUEST):
+        for request in requests or (COMPARED, REQUEST):
             result = session.generate(request)
         return result
     finally:
@@ -51,6 +55,11 @@ def main() -> None:
             peaks[offload, memory] = second.peak()
     assert peaks["on", "device"] < peaks["off", "device"], peaks
     assert peaks["off", "host"] < peaks["off", "device"], peaks
+    for memory in ("host", "auto"):  # what waited keeps its base where it came from
+        second.peak()
+        drawn(folder, "second", STEADY, offload="on", base_memory=memory)
+        peaks["steady", memory] = second.peak()
+    assert peaks["steady", "auto"] == peaks["steady", "host"], peaks
     print(peaks)
 
 

@@ -2,7 +2,7 @@
 //
 // What it computes is computed by the CPU's kernels (`cpu_fallback`). Its memory is counted and can
 // be bounded, so that running out of it is real. Written after the interfaces that torch documents
-// for PrivateUse1 backends.
+// for PrivateUse1 backends, as they are today and as they were in torch 2.1.
 
 #include <ATen/EmptyTensor.h>
 #include <ATen/Functions.h>
@@ -12,11 +12,30 @@
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <c10/core/impl/alloc_cpu.h>
 #include <torch/library.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <cstring>
 
+#define TODAY (TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 6)
+#if TODAY
+#define SINCE(words) words
+#define BEFORE(words)
+#else
+#define SINCE(words)
+#define BEFORE(words) words
+#endif
+
 namespace {
+
+#if TODAY
+template <class T>
+using Maybe = std::optional<T>;
+#else
+template <class T>
+using Maybe = c10::optional<T>;
+#endif
+using Indices = c10::List<Maybe<at::Tensor>>;
 
 constexpr auto TYPE = c10::DeviceType::PrivateUse1;
 const c10::DispatchKeySet KEYS(c10::DispatchKey::PrivateUse1);
@@ -36,7 +55,7 @@ void give_back(void* data) {
 }
 
 struct Memory final : c10::Allocator {
-  c10::DataPtr allocate(size_t size) override {
+  c10::DataPtr allocate(size_t size) BEFORE(const) override {
     TORCH_CHECK_WITH(OutOfMemoryError, bound == 0 || allocated + size <= bound,
                      "the second device is out of memory");
     auto* head = static_cast<Head*>(c10::alloc_cpu(size + sizeof(Head)));
@@ -46,7 +65,7 @@ struct Memory final : c10::Allocator {
     return {head + 1, head + 1, &give_back, c10::Device(TYPE, 0)};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &give_back; }
-  void copy_data(void* to, const void* from, std::size_t size) const override {
+  void copy_data(void* to, const void* from, std::size_t size) const SINCE(override) {
     std::memcpy(to, from, size);
   }
 } memory;
@@ -58,11 +77,13 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   c10::Device getDevice() const override { return {TYPE, 0}; }
   void setDevice(c10::Device) const override {}
   void uncheckedSetDevice(c10::Device) const noexcept override {}
-  c10::Stream getStream(c10::Device device) const override {
+  c10::Stream getStream(c10::Device device) const BEFORE(noexcept) override {
     return c10::Stream(c10::Stream::DEFAULT, device);
   }
   c10::Stream getDefaultStream(c10::Device device) const override { return getStream(device); }
-  c10::Stream exchangeStream(c10::Stream stream) const override { return stream; }
+  c10::Stream exchangeStream(c10::Stream stream) const BEFORE(noexcept) override {
+    return stream;
+  }
   c10::DeviceIndex deviceCount() const noexcept override { return 1; }
   void record(void**, const c10::Stream&, c10::DeviceIndex, c10::EventFlag) const override {}
   void block(void*, const c10::Stream&) const override {}
@@ -70,22 +91,24 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
 };
 C10_REGISTER_GUARD_IMPL(PrivateUse1, Guard);
 
+#if TODAY
 struct Hooks final : at::PrivateUse1HooksInterface {
   bool isBuilt() const override { return true; }
   bool isAvailable() const override { return true; }
   bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
 };
 const bool hooked = (at::RegisterPrivateUse1HooksInterface(new Hooks()), true);
+#endif
 
-at::Tensor empty(c10::IntArrayRef size, std::optional<at::ScalarType> dtype,
-                 std::optional<at::Layout>, std::optional<at::Device>, std::optional<bool>,
-                 std::optional<at::MemoryFormat> format) {
+at::Tensor empty(c10::IntArrayRef size, Maybe<at::ScalarType> dtype,
+                 Maybe<at::Layout>, Maybe<at::Device>, Maybe<bool>,
+                 Maybe<at::MemoryFormat> format) {
   return at::detail::empty_generic(size, &memory, KEYS, c10::dtype_or_default(dtype), format);
 }
 
 at::Tensor empty_strided(c10::IntArrayRef size, c10::IntArrayRef stride,
-                         std::optional<at::ScalarType> dtype, std::optional<at::Layout>,
-                         std::optional<at::Device>, std::optional<bool>) {
+                         Maybe<at::ScalarType> dtype, Maybe<at::Layout>,
+                         Maybe<at::Device>, Maybe<bool>) {
   return at::detail::empty_strided_generic(size, stride, &memory, KEYS,
                                            c10::dtype_or_default(dtype));
 }
@@ -110,7 +133,7 @@ at::Tensor copy_from_and_resize(const at::Tensor& from, const at::Tensor& to) {
 }
 
 const at::Tensor& resize(const at::Tensor& tensor, c10::IntArrayRef size,
-                         std::optional<at::MemoryFormat>) {
+                         Maybe<at::MemoryFormat>) {
   auto fresh = at::empty(size, tensor.options());
   const_cast<at::Tensor&>(tensor).set_(fresh.storage(), 0, fresh.sizes(), fresh.strides());
   return tensor;
@@ -122,15 +145,36 @@ at::Tensor& set(at::Tensor& tensor, c10::Storage storage, int64_t offset, c10::I
 }
 
 at::Tensor convolve(const at::Tensor& input, const at::Tensor& weight,
-                    const std::optional<at::Tensor>& bias, c10::IntArrayRef stride,
+                    const Maybe<at::Tensor>& bias, c10::IntArrayRef stride,
                     c10::IntArrayRef padding, c10::IntArrayRef dilation, bool transposed,
                     c10::IntArrayRef output_padding, int64_t groups) {
-  auto shift = bias.has_value() && bias->defined() ? std::make_optional(seen(*bias)) : std::nullopt;
+  Maybe<at::Tensor> shift;
+  if (bias.has_value() && bias->defined()) shift = seen(*bias);
   auto found = at::convolution(seen(input), seen(weight), shift, stride, padding, dilation,
                                transposed, output_padding, groups);
   auto out = at::empty(found.sizes(), input.options());
   seen(out).copy_(found);
   return out;
+}
+
+Indices seen_all(const Indices& all) {
+  Indices found;
+  for (Maybe<at::Tensor> one : all) {
+    found.push_back(one.has_value() && one->defined() ? Maybe<at::Tensor>(seen(*one)) : one);
+  }
+  return found;
+}
+
+at::Tensor pick(const at::Tensor& from, const Indices& where) {
+  auto found = at::index(seen(from), seen_all(where));
+  auto out = at::empty(found.sizes(), from.options());
+  seen(out).copy_(found);
+  return out;
+}
+
+at::Tensor& put(at::Tensor& to, const Indices& where, const at::Tensor& values, bool add, bool) {
+  seen(to).index_put_(seen_all(where), seen(values), add);
+  return to;
 }
 
 void compute(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
@@ -152,6 +196,8 @@ TORCH_LIBRARY_IMPL(aten, PrivateUse1, library) {
   library.impl("_reshape_alias", at::native::_reshape_alias);
   library.impl("unfold", at::native::unfold);
   library.impl("convolution_overrideable", convolve);
+  library.impl("index.Tensor", pick);
+  library.impl("_index_put_impl_", put);
   library.impl("resize_", resize);
   library.impl("set_.source_Storage_storage_offset", set);
 }

@@ -54,6 +54,15 @@ def memory():
     return {"rss": process.memory_info().rss}
 
 
+def card():
+    """Bytes that are in use on the second device, and the most since the last question."""
+    import torch
+
+    ops = torch.ops.second_device
+    place = next(denoiser_and_encoders()[0].parameters()).device
+    return {"used": int(ops.allocated()), "peak": int(ops.peak()), "denoiser": place.type}
+
+
 def reload_ui():
     shared.state.request_restart()
     return {}
@@ -115,7 +124,7 @@ def started(_, app):
     STATE["starts"] += 1
     measure_builtin()
     routes = {"weights": weights, "memory": memory, "handlers": handlers, "seconds": take_seconds,
-              "process": process_state, "starts": lambda: {"starts": STATE["starts"]},
+              "process": process_state, "card": card, "starts": lambda: {"starts": STATE["starts"]},
               "options": lambda: json.loads(json.dumps(shared.opts.data, default=str))}
     for name, answer in routes.items():
         app.add_api_route("/loradex-probe/" + name, answer, methods=["GET"])
