@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -71,8 +70,7 @@ class Samples:
     _numbers: Tensor
 
     @classmethod
-    def of(cls, tensors: Sequence[Tensor], windows: Sequence[Window | None]) -> Samples:
-        views = [_numbers(one, window) for one, window in zip(tensors, windows, strict=True)]
+    def of(cls, views: list[Tensor]) -> Samples:
         return cls([len(view) for view in views], torch.cat(views))
 
     def match(self, index: int, data: Tensor) -> bool:
@@ -81,12 +79,19 @@ class Samples:
             self._numbers = self._numbers.cpu()
         start = sum(self._lengths[:index])
         mine = self._numbers[start : start + self._lengths[index]]
-        return torch.equal(mine.to(data.dtype), _numbers(data, _window(data)).cpu())
+        return torch.equal(mine.to(data.dtype), sample_of(data, _window(data)).cpu())
+
+
+def sample_of(data: Tensor, window: Window | None) -> Tensor:
+    """The first numbers [n] of the middle row, a view; the same in whatever memory format."""
+    if window is None:
+        return data[data.shape[0] // 2].reshape(-1)[:SAMPLE]
+    return data.as_strided(window[0], _ONE, data.storage_offset() + window[1])
 
 
 def same_sample(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors in different memory are copies, as far as a sample tells."""
-    return one.shape == other.shape and Samples.of([one], [_window(one)]).match(0, other)
+    return one.shape == other.shape and Samples.of([sample_of(one, _window(one))]).match(0, other)
 
 
 def version_of(parameter: nn.Parameter) -> int:
@@ -101,14 +106,7 @@ def _window(data: Tensor) -> Window | None:
     if not data.is_contiguous():
         return None
     row, start = data.numel(), 0
-    if data.dim() > 1:
+    if data.dim() > 1 and row:
         row //= data.shape[0]
         start = data.shape[0] // 2 * row
     return (min(row, SAMPLE),), start
-
-
-def _numbers(data: Tensor, window: Window | None) -> Tensor:
-    """The first of the middle row, in the order of the indices whatever the memory format."""
-    if window is None:
-        return data[data.shape[0] // 2].reshape(-1)[:SAMPLE]
-    return data.as_strided(window[0], _ONE, data.storage_offset() + window[1])

@@ -12,7 +12,7 @@ from loradex.networks import spares
 from loradex.networks.edits import weight_for_bias
 from loradex.networks.merge import Merger, Work, exact_math
 from loradex.networks.model import Place
-from loradex.networks.ownership import Samples
+from loradex.networks.ownership import Samples, sample_of
 from loradex.networks.recipe import Recipe, Step
 from loradex.networks.residency import Residency
 from loradex.networks.slots import Slot
@@ -47,11 +47,12 @@ class Rebuild:
         with exact_math(sorted({slot.device_type for slot in chosen}), inference=inference):
             self.residency.promote(chosen)
             self.residency.place(chosen, self.roots)
-            written = [self._fill(slot, recipe, merger) for slot, recipe in todo]
-            _take_samples(chosen, written)
+            views = [self._fill(slot, recipe, merger) for slot, recipe in todo]
+            _know_by(chosen, views)
             merger.check_range()
 
     def _fill(self, slot: Slot, recipe: Recipe, merger: Merger) -> Tensor:
+        """Returns the sample of what was written, still a view of it."""
         live = slot.live
         if live is None:
             live = self._buffer(slot)
@@ -65,7 +66,7 @@ class Rebuild:
             merger.weight(base, live, recipe.steps)
         slot.point_at_live(recipe)
         self.work.slots_rebuilt += 1
-        return live
+        return sample_of(live, slot.window)
 
     def _buffer(self, slot: Slot) -> Tensor:
         """Memory for the slot's live values: new, or its base's own where the card is full."""
@@ -90,12 +91,12 @@ class Rebuild:
 
 
 
-def _take_samples(slots: Sequence[Slot], written: Sequence[Tensor]) -> None:
-    """By which the slots know their values again; nothing else is held of what was written."""
-    kinds = {(one.device, one.dtype) for one in written}
-    for device, dtype in kinds:
-        mine = [(slot, one) for slot, one in zip(slots, written, strict=True)
-                if len(kinds) == 1 or (one.device, one.dtype) == (device, dtype)]
-        samples = Samples.of([one for _, one in mine], [slot.window for slot, _ in mine])
-        for index, (slot, _) in enumerate(mine):
-            slot.know_by(samples, index)
+def _know_by(slots: Sequence[Slot], views: Sequence[Tensor]) -> None:
+    """By their samples the slots know their values again; nothing else is held of them."""
+    kinds = {(view.device, view.dtype) for view in views}
+    for kind in kinds:
+        mine = [index for index, view in enumerate(views)
+                if len(kinds) == 1 or (view.device, view.dtype) == kind]
+        samples = Samples.of([views[index] for index in mine])
+        for number, index in enumerate(mine):
+            slots[index].know_by(samples, number)
