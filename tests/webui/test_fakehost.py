@@ -229,10 +229,10 @@ def test_moving_parts_changes_no_picture(tmp_path: Path, family: str, flag: str)
     with FakeWebUI(tmp_path, checkpoints={"x": (family, 1)}) as webui:
         expected = webui.txt2img("cat").picture
     with FakeWebUI(tmp_path, checkpoints={"x": (family, 1)}, flags=[flag]) as webui:
-        where = next(webui.sd_model.model.diffusion_model.time_embed.parameters()).data_ptr()
+        weight = next(webui.sd_model.model.diffusion_model.time_embed.parameters())
+        before = weight.data  # held, so that no later move gets the same memory
         assert webui.txt2img("cat").picture == expected
-        now = next(webui.sd_model.model.diffusion_model.time_embed.parameters()).data_ptr()
-        assert now != where
+        assert weight.data_ptr() != before.data_ptr()
 
 
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
