@@ -50,7 +50,7 @@ def drawn(webui: FakeWebUI) -> list[bytes]:
 
 
 @pytest.mark.parametrize(("family", "flag"), [
-    ("sd1", "lowvram"), ("sd1", "medvram"), ("sd2", "medvram"), ("sdxl", "lowvram")])
+    ("sd1", "lowvram"), ("sd2", "medvram"), ("sdxl", "lowvram")])
 def test_weights_that_are_waited_for_give_the_same_pictures(
     tmp_path: Path, family: str, flag: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
