@@ -8,7 +8,7 @@ takes a thousand times as long, so a recipe waits until its layer is about to be
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 from torch import nn
@@ -27,24 +27,16 @@ class Arrivals:
 
     def __init__(self, arrived: Callable[[nn.Module], None]) -> None:
         self._hook = _telling(arrived)
-        self._waiting: dict[Place, tuple[Slot, Recipe]] = {}
+        self._waiting: dict[Place, Slot] = {}
         self._hooks: dict[nn.Module, Any] = {}
 
     def __bool__(self) -> bool:
         return bool(self._waiting)
 
-    @property
-    def slots(self) -> Mapping[Place, Slot]:
-        return {place: slot for place, (slot, _) in self._waiting.items()}
-
-    def recipe(self, place: Place) -> Recipe | None:
-        """What the place waits for."""
-        waiting = self._waiting.get(place)
-        return None if waiting is None else waiting[1]
-
     def wait(self, slot: Slot, recipe: Recipe) -> None:
         """The slot is the checkpoint's until its layer is called, and then after the recipe."""
-        self._waiting[slot.place] = (slot, recipe)
+        self._waiting[slot.place] = slot
+        slot.awaited, slot.former = recipe, slot.base
         gate = gate_of(slot.place)
         assert gate is not None
         if gate not in self._hooks:
@@ -53,9 +45,9 @@ class Arrivals:
     def drop(self, places: Iterable[Place]) -> None:
         """These wait for nothing any more."""
         for place in places if self._hooks else ():
-            waiting = self._waiting.pop(place, None)
-            if waiting is not None:
-                waiting[0].former = None
+            slot = self._waiting.pop(place, None)
+            if slot is not None:
+                slot.awaited = slot.former = None
         wanted = {gate_of(place) for place in self._waiting}
         for gate in self._hooks.keys() - wanted:
             self._hooks.pop(gate).remove()
@@ -66,14 +58,14 @@ class Arrivals:
 
     def take(self, module: nn.Module) -> list[tuple[Slot, Recipe]]:
         """What has left main memory by now, and what this layer has wherever that is."""
-        found = {
-            place: (slot, recipe) for place, (slot, recipe) in self._waiting.items()
-            if gate_of(place) is module or slot.device_type != "cpu"
-        }
-        for place in found:
-            del self._waiting[place]
+        found: list[tuple[Slot, Recipe]] = []
+        for place, slot in list(self._waiting.items()):
+            if slot.awaited and (gate_of(place) is module or slot.device_type != "cpu"):
+                found.append((slot, slot.awaited))
+                slot.awaited = None
+                del self._waiting[place]
         self.drop(())
-        return list(found.values())
+        return found
 
 
 def gate_of(place: Place) -> nn.Module | None:

@@ -33,6 +33,8 @@ class Slot:
     away: bool = False
     spare: Tensor | None = None
     """A buffer that is pointed at when the next recipe is written."""
+    awaited: Recipe | None = None
+    """What is to be written when the weight has come to the device that computes with it."""
     former: Tensor | None = None
     """While a recipe waits: the base in main memory, which stays when the host sends it over."""
     made_on: str = ""
@@ -276,7 +278,7 @@ class Slot:
             else:
                 self.spare = parameter.data
                 self._point(parameter, self._kept)
-        self.recipe = self._kept = self._samples = self.former = None
+        self.recipe = self._kept = self._samples = self.awaited = self.former = None
         self.away = False
 
     def _point(self, parameter: nn.Parameter, data: Tensor) -> None:

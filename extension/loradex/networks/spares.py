@@ -36,10 +36,10 @@ def hand_over(slots: Collection[Slot], wanting: Sequence[Slot]) -> None:
 
 
 def release(slots: MutableMapping[Place, Slot]) -> int:
-    """Lets go of the slots that are off; returns the bytes of their buffers."""
+    """Lets go of the slots that are off and wait for nothing; returns their buffers' bytes."""
     freed = 0
     for place, slot in list(slots.items()):
-        if slot.recipe is None:
+        if slot.recipe is None and slot.awaited is None:
             freed += slot.nbytes
             del slots[place]
     return freed

@@ -38,8 +38,8 @@ class Weights:
         """Exactly these recipes; those that are new."""
         for place in recipes.keys() - self.slots.keys():
             self.slots[place] = Slot.first_touch(place)
-        todo = [(self.slots[place], recipe) for place, recipe in recipes.items()
-                if self._differs(place, recipe)]
+        todo = [(slot, recipe) for place, recipe in recipes.items()
+                if _differs(slot := self.slots[place], recipe)]
         self._take_off(recipes, work)
         waiting = self._waiting(todo)
         for slot, recipe in waiting.values():
@@ -66,7 +66,6 @@ class Weights:
 
     def reconcile(self) -> tuple[bool, Counter[str]]:
         """Follows what was moved; whether anything was, and what others replaced by component."""
-        self.slots.update(self._arrivals.slots)  # some may have been let go as spare
         moved, lost = False, Counter[str]()
         for place, slot in list(self.slots.items()):
             owner = slot.owner()
@@ -84,11 +83,6 @@ class Weights:
         self._arrivals.drop([slot.place])
         slot.let_go()
         del self.slots[slot.place]
-
-    def _differs(self, place: Place, recipe: Recipe) -> bool:
-        """Whether the place neither has this recipe nor waits for it."""
-        old = self._arrivals.recipe(place) or self.slots[place].recipe
-        return old is None or old.key != recipe.key
 
     def _take_off(self, wanted: Collection[Place], work: Work) -> None:
         self._arrivals.keep(wanted)
@@ -112,9 +106,14 @@ class Weights:
         if slot.recipe is not None:
             slot.restore()
         slot.spare = None
-        slot.former = slot.base
         self._arrivals.wait(slot, recipe)
 
     def _write(self, todo: Todo, work: Work) -> None:
         roots = [part.root for part in self._model.components.values()]
         Rebuild(self.slots, self._residency, roots, work).write(todo)
+
+
+def _differs(slot: Slot, recipe: Recipe) -> bool:
+    """Whether the slot neither has this recipe nor waits for it."""
+    old = slot.awaited or slot.recipe
+    return old is None or old.key != recipe.key
